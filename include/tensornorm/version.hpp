@@ -1,0 +1,10 @@
+// The library's version, and the oldest Eigen it stands on.
+#pragma once
+
+#include <Eigen/Core>
+
+#define TENSORNORM_VERSION_MAJOR 0
+#define TENSORNORM_VERSION_MINOR 1
+#define TENSORNORM_VERSION_PATCH 0
+
+static_assert(EIGEN_VERSION_AT_LEAST(3, 4, 0), "tensornorm needs Eigen 3.4.0 or newer");
