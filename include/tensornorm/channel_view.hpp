@@ -1,0 +1,243 @@
+// Any Eigen tensor or matrix as [outer, channels, inner]: element (o, c, i) at (o * channels + c) * inner + i.
+//
+// With the channels along axis a, RowMajor storage has outer = product of the sizes before a and inner = product of those
+// after it; ColMajor the other way round. NCHW, NHWC, Eigen's ColMajor and (N, C) matrices are all this one formula.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
+#include "detail/check.hpp"
+#include "detail/eigen_tensor.hpp"
+#include "detail/traversal.hpp"
+
+namespace tensornorm {
+
+/// Values of type T (perhaps const), contiguous, seen as [outer, channels, inner].
+template <typename T>
+struct ChannelView {
+  T* data;
+  detail::Shape shape;
+
+  Eigen::Index size() const { return shape.size(); }
+};
+
+namespace detail {
+
+// ----------------------------------------------------------------------------------------------- kinds of Eigen types
+
+template <typename Derived>
+std::true_type derives_tensor(const Eigen::TensorBase<Derived, Eigen::ReadOnlyAccessors>*);
+std::false_type derives_tensor(const void*);
+template <typename Derived>
+std::true_type derives_dense(const Eigen::DenseBase<Derived>*);
+std::false_type derives_dense(const void*);
+
+template <typename X>
+inline constexpr bool is_tensor = decltype(derives_tensor(static_cast<const X*>(nullptr)))::value;
+template <typename X>
+inline constexpr bool is_dense = decltype(derives_dense(static_cast<const X*>(nullptr)))::value;
+
+/// Tensors with memory of their own or mapped, as opposed to expressions.
+template <typename X>
+inline constexpr bool is_stored_tensor = false;
+template <typename S, int R, int O, typename I>
+inline constexpr bool is_stored_tensor<Eigen::Tensor<S, R, O, I>> = true;
+template <typename S, typename D, int O, typename I>
+inline constexpr bool is_stored_tensor<Eigen::TensorFixedSize<S, D, O, I>> = true;
+template <typename P, int O, template <typename> class M>
+inline constexpr bool is_stored_tensor<Eigen::TensorMap<P, O, M>> = true;
+
+template <typename X>
+inline constexpr bool is_fixed_tensor = false;
+template <typename S, typename D, int O, typename I>
+inline constexpr bool is_fixed_tensor<Eigen::TensorFixedSize<S, D, O, I>> = true;
+
+template <typename X>
+inline constexpr bool is_owning_tensor = false;
+template <typename S, int R, int O, typename I>
+inline constexpr bool is_owning_tensor<Eigen::Tensor<S, R, O, I>> = true;
+
+/// What the passes need to know of a type X.
+template <typename X, typename = void>
+struct EigenTraits {
+  static_assert(is_tensor<X> || is_dense<X>, "tensornorm: expected an Eigen tensor, matrix or array, or an expression of them");
+};
+
+template <typename X>
+struct EigenTraits<X, std::enable_if_t<is_tensor<X>>> {
+  using Scalar = std::remove_cv_t<typename X::Scalar>;
+  using IndexType = typename X::Index;
+  static constexpr int rank = X::NumDimensions;
+  static constexpr bool row_major =
+      static_cast<int>(Eigen::TensorEvaluator<const X, Eigen::DefaultDevice>::Layout) == static_cast<int>(Eigen::RowMajor);
+  static constexpr bool has_order = true;
+  static constexpr bool has_memory = is_stored_tensor<X>;
+  using Plain = std::conditional_t<is_fixed_tensor<X>, X,
+                                   Eigen::Tensor<Scalar, rank, row_major ? Eigen::RowMajor : Eigen::ColMajor, IndexType>>;
+};
+
+template <typename X>
+struct EigenTraits<X, std::enable_if_t<is_dense<X>>> {
+  using Scalar = std::remove_cv_t<typename X::Scalar>;
+  using IndexType = Eigen::Index;
+  static constexpr int rank = 2;
+  static constexpr bool row_major = X::IsRowMajor;
+  static constexpr bool has_order = !X::IsVectorAtCompileTime;
+  static constexpr bool has_memory = (int{X::Flags} & int{Eigen::DirectAccessBit}) != 0;
+  using Plain = typename X::PlainObject;
+};
+
+// ----------------------------------------------------------------------------------------- memory of one tensor at hand
+
+/// A tensor's memory: contiguous, in RowMajor or ColMajor order of its axes.
+template <typename T, int Rank>
+struct Operand {
+  T* data;
+  Dimensions<std::size_t{Rank}> dimensions;
+  bool row_major;
+  Eigen::Index most;  // largest number of elements that the tensor's index type can count
+
+  std::size_t bytes() const {
+    std::size_t n = sizeof(T);
+    for (const Eigen::Index d : dimensions) n *= static_cast<std::size_t>(d);
+    return n;
+  }
+};
+
+/// Sizes along the axes, of anything.
+template <typename X>
+auto dimensions_of(const X& x) {
+  Dimensions<std::size_t{EigenTraits<X>::rank}> dimensions;
+  if constexpr (is_dense<X>) {
+    dimensions[0] = x.rows();
+    dimensions[1] = x.cols();
+  } else {
+    for (std::size_t i = 0; i < dimensions.size(); ++i) dimensions[i] = static_cast<Eigen::Index>(x.dimension(i));
+  }
+  return dimensions;
+}
+
+/// Whether the memory of an x that has some is contiguous.
+template <typename X>
+bool is_contiguous(const X& x) {
+  if constexpr (is_dense<X>) {
+    return (x.innerStride() == 1 || x.innerSize() <= 1) && (x.outerStride() == x.innerSize() || x.outerSize() <= 1);
+  } else {
+    return true;
+  }
+}
+
+/// The memory of an x that has some and is contiguous. T: the scalar, const for an input.
+template <typename T, typename X>
+auto operand_of(X& x) {
+  using Traits = EigenTraits<std::remove_const_t<X>>;
+  return Operand<T, Traits::rank>{x.data(), dimensions_of(x), Traits::row_major,
+                                  static_cast<Eigen::Index>(std::numeric_limits<typename Traits::IndexType>::max())};
+}
+
+/// An input: its own memory where it has any that is contiguous, else that of a copy held here.
+template <typename X>
+class Input {
+ public:
+  using Traits = EigenTraits<X>;
+  using Scalar = typename Traits::Scalar;
+  using Plain = typename Traits::Plain;
+
+  explicit Input(const X& x) : operand_(get(x)) {}
+  Input(const Input&) = delete;
+  Input& operator=(const Input&) = delete;
+
+  const Operand<const Scalar, Traits::rank>& operand() const { return operand_; }
+
+ private:
+  static constexpr bool never_copies = Traits::has_memory && is_tensor<X>;
+
+  Operand<const Scalar, Traits::rank> get(const X& x) {
+    if constexpr (never_copies) {
+      return operand_of<const Scalar>(x);
+    } else {
+      if constexpr (Traits::has_memory) {
+        if (is_contiguous(x)) return operand_of<const Scalar>(x);
+      }
+      copy_ = x;
+      return operand_of<const Scalar>(copy_);
+    }
+  }
+
+  struct Nothing {};
+  std::conditional_t<never_copies, Nothing, Plain> copy_;
+  Operand<const Scalar, Traits::rank> operand_;
+};
+
+/// Whether y is an empty tensor or matrix that can be given any size.
+template <typename Y>
+bool is_resizable(const Y& y) {
+  if constexpr (is_owning_tensor<Y>) {
+    return y.size() == 0;
+  } else if constexpr (is_dense<Y> && std::is_base_of_v<Eigen::PlainObjectBase<Y>, Y>) {
+    return y.size() == 0 && Y::SizeAtCompileTime == Eigen::Dynamic;
+  } else {
+    return false;
+  }
+}
+
+/// Gives y the sizes.
+template <typename Y, std::size_t Rank>
+void resize(Y& y, const Dimensions<Rank>& dimensions) {
+  if constexpr (is_owning_tensor<Y>) {
+    Eigen::array<typename Y::Index, Rank> sizes;
+    for (std::size_t i = 0; i < Rank; ++i) sizes[i] = static_cast<typename Y::Index>(dimensions[i]);
+    y.resize(sizes);
+  } else if constexpr (is_dense<Y> && std::is_base_of_v<Eigen::PlainObjectBase<Y>, Y>) {
+    y.resize(dimensions[0], dimensions[1]);
+  }
+}
+
+/// A new tensor or matrix with these sizes.
+template <typename Plain, std::size_t Rank>
+Plain make_like(const Dimensions<Rank>& dimensions) {
+  Plain y;
+  resize(y, dimensions);
+  return y;
+}
+
+/// [outer, channels, inner] of an operand whose channels lie along channel_axis, which may count from the last axis.
+template <typename T, int Rank>
+Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
+  if (channel_axis < -Rank || channel_axis >= Rank) {
+    fail_argument("channel_axis should be in [", -Rank, ", ", Rank, ") for the ", Rank, "D ", name, ", not ", channel_axis);
+  }
+  const int axis = channel_axis < 0 ? channel_axis + Rank : channel_axis;
+  Eigen::Index before = 1, after = 1, all = 1;
+  bool counted = true;
+  for (int i = 0; i < Rank; ++i) {
+    const Eigen::Index size = x.dimensions[static_cast<std::size_t>(i)];
+    if (size < 0) fail_argument(name, " has a negative size: ", x.dimensions);
+    if (i != axis) counted = !__builtin_mul_overflow(i < axis ? before : after, size, i < axis ? &before : &after) && counted;
+    counted = !__builtin_mul_overflow(all, size, &all) && counted;
+  }
+  const bool empty = std::find(x.dimensions.begin(), x.dimensions.end(), 0) != x.dimensions.end();
+  if (!empty && (!counted || all > x.most)) {
+    fail_argument(name, " of shape ", x.dimensions, " has more elements than its index type can count");
+  }
+  const Eigen::Index channels = x.dimensions[static_cast<std::size_t>(axis)];
+  return x.row_major ? Shape{before, channels, after} : Shape{after, channels, before};
+}
+
+}  // namespace detail
+
+/// A tensor, matrix or map with contiguous memory, its channels along channel_axis (negative: counted from the last).
+/// Throws std::invalid_argument when the axis is outside the tensor, or the memory not contiguous. O(1).
+template <typename X>
+auto channel_view(X& x, int channel_axis = 1) {
+  using Traits = detail::EigenTraits<std::remove_const_t<X>>;
+  static_assert(Traits::has_memory, "tensornorm: a view needs memory; evaluate the expression first");
+  if (!detail::is_contiguous(x)) detail::fail_argument("x should be contiguous");
+  using T = std::remove_pointer_t<decltype(x.data())>;
+  const auto operand = detail::operand_of<T>(x);
+  return ChannelView<T>{operand.data, detail::shape_of(operand, channel_axis, "x")};
+}
+
+}  // namespace tensornorm

@@ -1,0 +1,106 @@
+// The gradients of y = xhat * weight + bias, xhat = (x - mean) * invstd, for a box.
+//
+// With db = sum dy and dw = sum dy * xhat over a channel's n values (Ioffe and Szegedy, 2015, section 3):
+//   training  dx = weight * invstd * (dy - db/n - xhat * dw/(n - correction))
+//   eval      dx = weight * invstd * dy
+// Both sums are taken in double lanes: a product of two floats is exact there, and in range whatever the floats are.
+#pragma once
+
+#include "normalize.hpp"
+
+namespace tensornorm::detail {
+
+/// The factors of db and of sum dy * (x - centre).
+template <typename T>
+struct GradientTerms {
+  const T* x;
+  const T* dy;
+  template <typename Lane, typename Extent>
+  Factors<Lane> factors(Index offset, Packet<Lane> centre, Extent extent) const {
+    return {load<Lane>(dy + offset, extent), load<Lane>(x + offset, extent) - centre};
+  }
+};
+
+/// Sum of dy and of dy * (x - mean) over the box: double [channels of the box] each. O(values).
+template <typename T>
+void box_gradient_sums(const Plan& plan, const Box& box, const T* x, const T* dy, const double* mean, double* sum_dy,
+                       double* sum_dy_dev) {
+  ChannelSums sums;
+  sum_box<tile_rows>(plan, box, GradientTerms<T>{x, dy}, mean, sums);
+  std::copy_n(sums.u, box.channels(), sum_dy);
+  std::copy_n(sums.uv, box.channels(), sum_dy_dev);
+}
+
+/// The reduction of passes.hpp that finds both sums. mean: double [C].
+template <typename T>
+struct GradientReduction {
+  const T* x;
+  const T* dy;
+  const double* mean;
+  void box(const Plan& plan, const Box& box, double* sum_dy, double* sum_dy_dev) const {
+    box_gradient_sums(plan, box, x, dy, mean + box.channel_begin, sum_dy, sum_dy_dev);
+  }
+  static void merge(Index, Index, double& sum_dy, double& sum_dy_dev, double box_sum_dy, double box_sum_dy_dev) {
+    sum_dy += box_sum_dy;
+    sum_dy_dev += box_sum_dy_dev;
+  }
+};
+
+/// dx = dy * scale - (x - mean) * slope - shift.
+struct ChannelGradient {
+  double mean;
+  double scale;  // weight * invstd
+  double slope;  // weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
+  double shift;  // weight * invstd * mean(dy)
+};
+
+/// The gradient of a training forward.
+template <typename T, typename Lane>
+struct GradientTraining {
+  using Numbers = ChannelGradient;
+  static constexpr int coefficients = 4;
+  const T* x;
+  const T* dy;
+
+  template <typename Extent>
+  Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 4>& c, Extent extent) const {
+    return fma(load<Lane>(dy + offset, extent), c[1], fma(load<Lane>(x + offset, extent) - c[0], c[2], c[3]));
+  }
+  void prefetch(Index offset) const {
+    detail::prefetch(x + offset);
+    detail::prefetch(dy + offset);
+  }
+
+  static std::array<double, 4> fold(const Numbers& n) {
+    const auto hi = static_cast<double>(static_cast<Lane>(n.mean));
+    return {hi, n.scale, -n.slope, (n.mean - hi) * n.slope - n.shift};
+  }
+  static std::array<double, 4> copying() { return {0, 1, 0, -0.0}; }
+  static bool wide(const Numbers& n) {
+    return !(centres_in_float(n.mean) && fits_float(n.scale) && fits_float(n.slope) && fits_float(n.shift));
+  }
+  double exact(double copied, Index offset, const Numbers& n) const {
+    return copied * n.scale - (static_cast<double>(x[offset]) - n.mean) * n.slope - n.shift;
+  }
+};
+
+/// The gradient of an eval forward: only n.scale counts.
+template <typename T, typename Lane>
+struct GradientEval {
+  using Numbers = ChannelGradient;
+  static constexpr int coefficients = 1;
+  const T* dy;
+
+  template <typename Extent>
+  Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 1>& c, Extent extent) const {
+    return load<Lane>(dy + offset, extent) * c[0];
+  }
+  void prefetch(Index offset) const { detail::prefetch(dy + offset); }
+
+  static std::array<double, 1> fold(const Numbers& n) { return {n.scale}; }
+  static std::array<double, 1> copying() { return {1}; }
+  static bool wide(const Numbers& n) { return !fits_float(n.scale); }
+  static double exact(double copied, Index, const Numbers& n) { return copied * n.scale; }
+};
+
+}  // namespace tensornorm::detail

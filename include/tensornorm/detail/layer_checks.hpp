@@ -1,0 +1,132 @@
+// Every check that a layer makes before it writes anything, and the words it fails with. Where PyTorch has a message for
+// the same mistake, ours begins with it.
+#pragma once
+
+#include <cmath>
+#include <cstdio>
+#include <initializer_list>
+
+#include "../channel_view.hpp"
+#include "../options.hpp"
+
+namespace tensornorm::detail {
+
+inline void check_options(Index num_features, const BatchNormOptions& options) {
+  if (num_features <= 0) fail_argument("num_features should be at least 1, not ", num_features);
+  if (!(options.eps >= 0)) fail_argument("eps should be at least 0, not ", options.eps);
+  if (options.momentum && !std::isfinite(*options.momentum)) {
+    fail_argument("momentum should be finite, or absent for a cumulative average, not ", *options.momentum);
+  }
+  if (options.correction < 0) fail_argument("correction should be at least 0, not ", options.correction);
+  if (options.running_correction < 0) {
+    fail_argument("running_correction should be at least 0, not ", options.running_correction);
+  }
+}
+
+/// Ranks and scalars, at compile time.
+template <typename X, int SpatialDims, typename Scalar>
+constexpr void check_types() {
+  constexpr int rank = EigenTraits<X>::rank;
+  static_assert(SpatialDims != 1 || rank == 2 || rank == 3, "BatchNorm1d: expected 2D or 3D input, (N, C) or (N, C, L)");
+  static_assert(SpatialDims != 2 || rank == 4, "BatchNorm2d: expected 4D input, (N, C, H, W)");
+  static_assert(SpatialDims != 3 || rank == 5, "BatchNorm3d: expected 5D input, (N, C, D, H, W)");
+  using T = typename EigenTraits<X>::Scalar;
+  constexpr bool half = std::is_same_v<T, Eigen::half> || std::is_same_v<T, Eigen::bfloat16>;
+  static_assert(std::is_same_v<T, Scalar> || (std::is_same_v<Scalar, float> && half),
+                "tensornorm: the input's scalar must be the layer's own, or half or bfloat16 for a float layer");
+}
+
+/// Whether two tensors may go together: same scalar, rank and storage order.
+template <typename X, typename Y>
+constexpr void check_same_kind() {
+  using A = EigenTraits<X>;
+  using B = EigenTraits<Y>;
+  static_assert(std::is_same_v<typename A::Scalar, typename B::Scalar>, "tensornorm: all tensors need the same scalar");
+  static_assert(A::rank == B::rank, "tensornorm: all tensors need the same rank");
+  static_assert(!A::has_order || !B::has_order || A::row_major == B::row_major,
+                "tensornorm: all tensors need the same storage order");
+}
+
+/// PyTorch's words for a number of channels that does not fit, and what would.
+template <typename T, int Rank>
+void check_channels(const Operand<T, Rank>& x, const Shape& shape, Index num_features, int channel_axis, const char* owner) {
+  if (shape.channels == num_features) return;
+  std::string hint;
+  for (int axis = Rank - 1; axis >= 0 && hint.empty(); --axis) {
+    if (x.dimensions[static_cast<std::size_t>(axis)] == num_features) {
+      hint = text("; did you mean channel_axis = ", axis == Rank - 1 ? -1 : axis, "?");
+    }
+  }
+  fail_argument(owner, " should contain ", shape.channels, " elements not ", num_features, ": x of shape ", x.dimensions,
+                " has ", shape.channels, " channels along channel_axis ", channel_axis, ", expected num_features = ",
+                num_features, hint);
+}
+
+/// A parameter, statistic or gradient, which users can resize: one number a channel, or none.
+inline void check_vector(const char* name, Index size, Index num_features) {
+  if (size != 0 && size != num_features) fail_argument(name, " should contain ", num_features, " elements not ", size);
+}
+
+/// Batch statistics need more values a channel than their variance's divisor takes away, and more than one.
+template <std::size_t Rank>
+void check_values_per_channel(Index n, int least, const Dimensions<Rank>& dimensions) {
+  if (n > least) return;
+  fail_argument("Expected more than ", least, least == 1 ? " value" : " values",
+                " per channel when training, got input size ", dimensions);
+}
+
+template <typename T, int Rank>
+void check_memory(const Operand<T, Rank>& x, const char* name) {
+  if (x.data == nullptr && x.bytes() > 0) fail_argument(name, " of shape ", x.dimensions, " has a null pointer for data");
+}
+
+/// Bytes in use under a name that users know.
+struct Memory {
+  const char* name;
+  const void* data;
+  std::size_t bytes;
+};
+
+/// An output `y` of the sizes of `x`, or empty and resizable; its memory overlapping none of `others`, and `alias` only if
+/// it is the very same.
+template <typename Y, typename T, int Rank>
+void check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias,
+                  std::initializer_list<Memory> others) {
+  static_assert(EigenTraits<Y>::has_memory, "tensornorm: an output must have memory of its own or mapped");
+  const auto sizes = dimensions_of(y);
+  if (sizes != x.dimensions) {
+    if (is_resizable(y)) return;
+    fail_argument(name, " should have the shape ", x.dimensions, " of the input, not ", sizes);
+  }
+  if (!is_contiguous(y)) fail_argument(name, " of shape ", sizes, " should be contiguous: it has strides");
+  if (x.bytes() == 0) return;
+  if (y.data() == nullptr) fail_argument(name, " of shape ", sizes, " has a null pointer for data");
+  if (overlap(y.data(), x.bytes(), alias.data, alias.bytes) && static_cast<const void*>(y.data()) != alias.data) {
+    fail_argument(name, " overlaps part of ", alias.name, ": expected the same memory, or memory of its own");
+  }
+  for (const Memory& other : others) {
+    if (overlap(y.data(), x.bytes(), other.data, other.bytes)) {
+      fail_argument(name, " overlaps ", other.name, ": expected memory of its own");
+    }
+  }
+}
+
+inline std::string short_number(double value) {
+  char digits[32];
+  std::snprintf(digits, sizeof(digits), "%g", value);
+  return digits;
+}
+
+inline std::ostream& print_layer(std::ostream& out, const char* name, Index num_features, const BatchNormOptions& options) {
+  const auto truth = [](bool value) { return value ? "True" : "False"; };
+  const BatchNormOptions usual;
+  out << name << '(' << num_features << ", eps=" << short_number(options.eps)
+      << ", momentum=" << (options.momentum ? short_number(*options.momentum) : "None")
+      << ", affine=" << truth(options.affine) << ", track_running_stats=" << truth(options.track_running_stats);
+  if (options.channel_axis != usual.channel_axis) out << ", channel_axis=" << options.channel_axis;
+  if (options.correction != usual.correction) out << ", correction=" << options.correction;
+  if (options.running_correction != usual.running_correction) out << ", running_correction=" << options.running_correction;
+  return out << ')';
+}
+
+}  // namespace tensornorm::detail

@@ -1,0 +1,52 @@
+// Loops over contiguous lanes. The remainder that does not fill a packet is handled here and nowhere else: a kernel is a
+// lambda that takes a position and an extent (Whole or Part) and passes the extent on to load and store.
+#pragma once
+
+#include <cstdint>
+
+#include "packet.hpp"
+
+namespace tensornorm::detail {
+
+/// body(l, extent) for l = 0, width, 2*width, ..., covering `lanes` lanes once.
+template <typename Lane, typename Body>
+void for_each_packet(Index lanes, Body&& body) {
+  constexpr Index W = width<Lane>;
+  Index l = 0;
+  for (; l + W <= lanes; l += W) body(l, Whole{});
+  if (l < lanes) body(l, Part{lanes - l});
+}
+
+/// Where a loop's results go: into the caches as usual, or past them.
+struct Cached {
+  template <typename T, typename Lane, typename Extent>
+  void operator()(T* p, Packet<Lane> packet, Extent extent) const {
+    store(p, packet, extent);
+  }
+};
+struct Streamed {
+  template <typename T, typename Lane>
+  void operator()(T* p, Packet<Lane> packet, Whole) const {
+    stream(p, packet);
+  }
+  template <typename T, typename Lane>
+  void operator()(T* p, Packet<Lane> packet, Part part) const {
+    store(p, packet, part);
+  }
+};
+
+/// body(l, extent) over `lanes` lanes that are written to y: when `streamed`, whole packets start where y is aligned.
+template <typename Lane, typename T, typename Body>
+void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body) {
+  Index head = 0;
+  if (streamed) {
+    constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<Lane>) * sizeof(T);
+    const auto past = reinterpret_cast<std::uintptr_t>(y) % packet_bytes;
+    if (past != 0) head = static_cast<Index>((packet_bytes - past) / sizeof(T));
+    if (head >= lanes) head = lanes;
+    if (head > 0) body(Index{0}, Part{head});
+  }
+  for_each_packet<Lane>(lanes - head, [&](Index l, auto extent) { body(head + l, extent); });
+}
+
+}  // namespace tensornorm::detail

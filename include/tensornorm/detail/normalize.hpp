@@ -1,0 +1,71 @@
+// y = (x - mean) * weight * invstd + bias, for a box.
+//
+// The mean is kept as two floats, hi + lo, and the product weight*invstd is folded into one number a channel:
+//   training  y = fma((x - hi) - lo, scale, bias)      error <= u (3|g| + |y|), g = y - bias, plus that of the statistics
+//   eval      y = fma(x - hi, scale, bias)             running_mean is a float already: lo = 0
+// x - hi is exact for x near the mean, so a large mean costs nothing, and a constant channel gives bias bit for bit.
+//
+// Where float cannot hold what is between (x - mean overflows, or scale leaves the range of normal floats) a channel is
+// wide: the vector pass copies it, exactly, and it is then computed in double where it lies.
+#pragma once
+
+#include <cmath>
+#include <limits>
+
+#include "elementwise.hpp"
+
+namespace tensornorm::detail {
+
+/// What a channel's values are normalised with: y = (x - mean) * scale + shift.
+struct ChannelAffine {
+  double mean;   // of the batch, or the running mean
+  double scale;  // weight * invstd
+  double shift;  // bias
+};
+
+/// Whether a number can be a factor in lanes of float without losing digits.
+inline bool fits_float(double factor) {
+  constexpr double least = 0x1p-126, most = 0x1.fffffep127;  // of a normal float
+  return factor == 0 || (std::abs(factor) >= least && std::abs(factor) <= most) || !std::isfinite(factor);
+}
+
+/// Whether x - mean cannot overflow for any finite float x.
+inline bool centres_in_float(double mean) { return !(std::abs(mean) >= 0x1p103) || !std::isfinite(mean); }
+
+/// Normalises about a mean that is a number of the layer's type: eval mode.
+template <typename T, typename Lane>
+struct NormalizeEval {
+  using Numbers = ChannelAffine;
+  static constexpr int coefficients = 3;
+  const T* x;
+
+  template <typename Extent>
+  Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 3>& c, Extent extent) const {
+    return fma(load<Lane>(x + offset, extent) - c[0], c[1], c[2]);
+  }
+  void prefetch(Index offset) const { detail::prefetch(x + offset); }
+
+  static std::array<double, 3> fold(const Numbers& n) { return {n.mean, n.scale, n.shift}; }
+  static std::array<double, 3> copying() { return {0, 1, -0.0}; }
+  static bool wide(const Numbers& n) { return !(centres_in_float(n.mean) && fits_float(n.scale)); }
+  static double exact(double copied, Index, const Numbers& n) { return (copied - n.mean) * n.scale + n.shift; }
+};
+
+/// Normalises about a mean known to twice the lane's precision, hi + lo: training.
+template <typename T, typename Lane>
+struct NormalizeTraining : NormalizeEval<T, Lane> {
+  using Numbers = ChannelAffine;
+  static constexpr int coefficients = 4;
+
+  template <typename Extent>
+  Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 4>& c, Extent extent) const {
+    return fma((load<Lane>(this->x + offset, extent) - c[0]) - c[1], c[2], c[3]);
+  }
+  static std::array<double, 4> fold(const Numbers& n) {
+    const auto hi = static_cast<double>(static_cast<Lane>(n.mean));
+    return {hi, n.mean - hi, n.scale, n.shift};
+  }
+  static std::array<double, 4> copying() { return {0, 0, 1, -0.0}; }
+};
+
+}  // namespace tensornorm::detail

@@ -1,0 +1,90 @@
+// Items of work on an Eigen device. A result belongs to its item, never to the thread that made it.
+#pragma once
+
+#include <Eigen/Core>
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <type_traits>
+
+#include "eigen_tensor.hpp"
+
+namespace tensornorm::detail {
+
+using Eigen::Index;
+
+/// Items that any number of threads take one by one. The caller takes them too, and waits only for helpers that are in
+/// the middle of one: a helper that starts late finds nothing to do. So nothing can deadlock, even when every thread of
+/// the pool is itself waiting here.
+class SharedItems {
+ public:
+  explicit SharedItems(Index items) : items_(items) {}
+
+  template <typename Work>
+  void run(const Work& work) {
+    for (Index item = next_++; item < items_; item = next_++) work(item);
+  }
+
+  /// Runs as a helper, if there is anything left to do.
+  template <typename Work>
+  void help(const Work& work) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (closed_) return;
+      ++helpers_;
+    }
+    run(work);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (--helpers_ == 0) idle_.notify_all();
+  }
+
+  /// Lets no further helper start, and waits for those at work.
+  void finish() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    closed_ = true;
+    idle_.wait(lock, [&] { return helpers_ == 0; });
+  }
+
+ private:
+  const Index items_;
+  std::atomic<Index> next_{0};
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  bool closed_ = false;
+  Index helpers_ = 0;
+};
+
+template <typename Device>
+int threads_of(const Device& device) {
+  return static_cast<int>(device.numThreads());
+}
+inline int threads_of(const Eigen::DefaultDevice&) { return 1; }
+
+/// work(0), ..., work(items - 1), each once, on the threads of the device; work must not throw. Returns when all are done.
+/// When memory runs out fewer threads help; nothing is thrown.
+template <typename Device, typename Work>
+void for_each_item(const Device& device, Index items, const Work& work) {
+  if constexpr (!std::is_same_v<Device, Eigen::DefaultDevice>) {
+    const Index helpers = std::min<Index>(threads_of(device), items) - 1;
+    if (helpers > 0) {
+      std::shared_ptr<SharedItems> shared;
+      try {
+        shared = std::make_shared<SharedItems>(items);
+        for (Index h = 0; h < helpers; ++h) {
+          device.getPool()->Schedule([shared, &work] { shared->help(work); });
+        }
+      } catch (const std::bad_alloc&) {  // the helpers that were found are enough
+      }
+      if (shared) {
+        shared->run(work);
+        return shared->finish();
+      }
+    }
+  }
+  for (Index item = 0; item < items; ++item) work(item);
+}
+
+}  // namespace tensornorm::detail

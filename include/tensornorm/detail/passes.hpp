@@ -1,0 +1,182 @@
+// Passes over a whole tensor, on any number of threads: reduce every channel to two numbers, map every element, or both a
+// block at a time, so that a block is mapped while it is still in cache from being reduced.
+//
+// A reduction R offers
+//   r.box(plan, box, a, b)                          two numbers a channel of the box
+//   r.merge(n_before, n_box, a, b, box_a, box_b)    adds a box's numbers to those of the boxes before it
+// and a mapping M makes, from the finished numbers of a block of channels, what elementwise.hpp maps with.
+#pragma once
+
+#include <vector>
+
+#include "elementwise.hpp"
+#include "parallel.hpp"
+
+namespace tensornorm::detail {
+
+inline constexpr Index streaming_bytes = 24 * 1024 * 1024;  // inputs and output together; below, stores stay in cache
+inline constexpr Index parallel_bytes = 128 * 1024;         // of x; below, waking threads takes longer than the work
+
+/// The numbers of a block of channels, ready for the element pass.
+template <typename F, typename Lane>
+class BlockMap {
+ public:
+  /// numbers(c) are those of the block's channel c.
+  template <typename NumbersOf>
+  BlockMap(const F& f, Index channels, const NumbersOf& numbers) : f_(f) {
+    for (Index c = 0; c < channels; ++c) {
+      const typename F::Numbers n = numbers(c);
+      bool wide = false;
+      if constexpr (std::is_same_v<Lane, float>) wide = F::wide(n);
+      const auto folded = wide ? F::copying() : F::fold(n);
+      for (std::size_t k = 0; k < folded.size(); ++k) table_.values[k][c] = static_cast<Lane>(folded[k]);
+      wide_[c] = wide;
+      any_wide_ = any_wide_ || wide;
+    }
+  }
+
+  template <typename T, typename NumbersOf>
+  void operator()(const Plan& plan, const Box& box, const NumbersOf& numbers, T* out, const Movement& movement) const {
+    map_box<Lane>(plan, box, f_, table_, out, movement);
+    if (any_wide_) map_wide(plan, box, numbers, out);
+  }
+
+ private:
+  /// The channels that float lanes cannot compute, which the vector pass copied: in double, one by one. Rare.
+  template <typename T, typename NumbersOf>
+  void map_wide(const Plan& plan, const Box& box, const NumbersOf& numbers, T* out) const {
+    for (Index c = 0; c < box.channels(); ++c) {
+      if (!wide_[c]) continue;
+      const typename F::Numbers n = numbers(c);
+      for (Index o = box.outer_begin; o < box.outer_end; ++o) {
+        for (Index i = box.inner_begin; i < box.inner_end; ++i) {
+          const Index offset = plan.shape.offset(o, box.channel_begin + c, i);
+          out[offset] = static_cast<T>(static_cast<LaneOf<T>>(f_.exact(static_cast<double>(out[offset]), offset, n)));
+        }
+      }
+    }
+  }
+
+  F f_;
+  Coefficients<Lane, F::coefficients> table_;
+  bool wide_[block_lanes];
+  bool any_wide_ = false;
+};
+
+/// map(block)(box), as map_all() calls it, for an operation f; numbers(c) are those of channel c of the tensor.
+template <typename F, typename T, typename NumbersOf>
+auto mapping(const Plan& plan, const F& f, T* out, const Movement& movement, const NumbersOf& numbers) {
+  return [=, &plan](Index block) {
+    const Box whole = plan.box(block, 0);
+    const auto block_numbers = [numbers, first = whole.channel_begin](Index c) { return numbers(first + c); };
+    return [=, &plan, map = BlockMap<F, LaneOf<T>>(f, whole.channels(), block_numbers)](const Box& box) {
+      map(plan, box, block_numbers, out, movement);
+    };
+  };
+}
+
+/// How an element pass moves `bytes` of inputs and output. `second`: a block was just read, and its neighbour comes next.
+inline Movement movement_of(const Plan& plan, Index value_bytes, Index bytes, bool in_place, bool second) {
+  const bool streamed = !in_place && bytes > streaming_bytes;
+  const bool block_in_cache = plan.block_channels * plan.shape.per_channel() * value_bytes <= 2 * block_bytes;
+  return {streamed, second && block_in_cache ? plan.block_channels * plan.shape.inner : 0, second};
+}
+
+/// Scratch memory that grows to what the largest pass needed, and is then kept.
+using Scratch = std::vector<double>;
+
+template <typename Device>
+bool worth_threads(const Device& device, const Plan& plan, Index value_bytes) {
+  return threads_of(device) > 1 && plan.shape.size() * value_bytes >= parallel_bytes;
+}
+
+/// Doubles of scratch that reduce() wants: [chunks][2][C], or none on one thread.
+template <typename Device>
+Index scratch_size(const Device& device, const Plan& plan, Index value_bytes) {
+  return worth_threads(device, plan, value_bytes) ? 2 * plan.chunks() * plan.shape.channels : 0;
+}
+
+/// a and b of one block of channels, chunk after chunk. a, b: double [C].
+template <typename R>
+void reduce_block(const Plan& plan, Index block, const R& r, double* a, double* b) {
+  double box_a[block_lanes], box_b[block_lanes];
+  Index before = 0;
+  for (Index chunk = 0; chunk < plan.chunks(); ++chunk) {
+    const Box box = plan.box(block, chunk);
+    const Index first = box.channel_begin;
+    if (chunk == 0) {
+      r.box(plan, box, a + first, b + first);
+    } else {
+      r.box(plan, box, box_a, box_b);
+      for (Index c = 0; c < box.channels(); ++c) {
+        r.merge(before, box.per_channel(), a[first + c], b[first + c], box_a[c], box_b[c]);
+      }
+    }
+    before += box.per_channel();
+  }
+}
+
+/// a and b of all channels, in the same order as block by block, so with the same bits. O(values).
+template <typename Device, typename R>
+void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b, Scratch& scratch) {
+  if (!worth_threads(device, plan, value_bytes)) {
+    for (Index block = 0; block < plan.blocks(); ++block) reduce_block(plan, block, r, a, b);
+    return;
+  }
+  const Index chunks = plan.chunks(), channels = plan.shape.channels;
+  const auto partial = [&](Index chunk) { return scratch.data() + 2 * chunk * channels; };
+  for_each_item(device, plan.blocks() * chunks, [&](Index item) {
+    const Index chunk = item % chunks;
+    const Box box = plan.box(item / chunks, chunk);
+    r.box(plan, box, partial(chunk) + box.channel_begin, partial(chunk) + channels + box.channel_begin);
+  });
+  std::copy_n(partial(0), channels, a);
+  std::copy_n(partial(0) + channels, channels, b);
+  Index before = 0;
+  for (Index chunk = 1; chunk < chunks; ++chunk) {
+    before += plan.box(0, chunk - 1).per_channel();
+    const Index n = plan.box(0, chunk).per_channel();
+    for (Index c = 0; c < channels; ++c) r.merge(before, n, a[c], b[c], partial(chunk)[c], partial(chunk)[channels + c]);
+  }
+}
+
+/// map(block)(box) for all boxes. map(block) must be callable from many threads at once. O(values).
+template <typename Device, typename Map>
+void map_all(const Device& device, const Plan& plan, Index value_bytes, bool last_to_first, const Map& map) {
+  const Index chunks = plan.chunks(), blocks = plan.blocks();
+  const auto order = [&](Index k, Index count) { return last_to_first ? count - 1 - k : k; };
+  if (!worth_threads(device, plan, value_bytes)) {
+    for (Index b = 0; b < blocks; ++b) {
+      const auto map_box = map(order(b, blocks));
+      for (Index k = 0; k < chunks; ++k) map_box(plan.box(order(b, blocks), order(k, chunks)));
+    }
+    return;
+  }
+  for_each_item(device, blocks * chunks, [&](Index item) {
+    const Index i = order(item, blocks * chunks);
+    map(i / chunks)(plan.box(i / chunks, i % chunks));
+  });
+}
+
+/// Reduces, then finish(channel_begin, channel_end), then maps: a block at a time where one thread can have a whole block.
+template <typename Device, typename R, typename Finish, typename Map>
+void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
+                    Scratch& scratch, const Finish& finish, const Map& map) {
+  const bool threads = worth_threads(device, plan, value_bytes);
+  if (threads && plan.chunks() > 1 && plan.blocks() < 8 * threads_of(device)) {
+    reduce(device, plan, value_bytes, r, a, b, scratch);
+    finish(Index{0}, plan.shape.channels);
+    return map_all(device, plan, value_bytes, true, map);
+  }
+  const auto work = [&](Index block) {
+    reduce_block(plan, block, r, a, b);
+    const Box box = plan.box(block, 0);
+    finish(box.channel_begin, box.channel_end);
+    const auto map_box = map(block);
+    for (Index chunk = plan.chunks() - 1; chunk >= 0; --chunk) map_box(plan.box(block, chunk));
+  };
+  if (threads) return for_each_item(device, plan.blocks(), work);
+  for (Index block = 0; block < plan.blocks(); ++block) work(block);
+}
+
+}  // namespace tensornorm::detail

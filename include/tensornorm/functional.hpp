@@ -1,0 +1,183 @@
+// Batch normalization without a layer: passes over memory seen as [outer, channels, inner].
+//
+// Each pass comes whole (training_forward, training_backward: a block of channels is read from memory once, and is still
+// in cache when it is read again) and as the two halves it is made of, for statistics that are merged from elsewhere
+// between them. The definitions are those of Ioffe and Szegedy, "Batch Normalization" (2015), with PyTorch's conventions
+// (https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html).
+//
+// Views are [outer, channels, inner]; what is called [C] has one number a channel. Nothing is checked here: views must not
+// be empty, outputs must not partly overlap inputs. Nothing throws or allocates: passes that merge partial results are
+// given a Scratch of at least scratch_doubles(). Every pass takes O(values) time. Calls are safe side by side if their
+// outputs and scratch differ. Results have the same bits on every device.
+#pragma once
+
+#include "channel_view.hpp"
+#include "detail/backward.hpp"
+#include "detail/passes.hpp"
+#include "detail/statistics.hpp"
+
+namespace tensornorm::functional {
+
+using detail::Index;
+using detail::Scratch;
+
+/// Scale and shift of the normalised values, [C] each; null: 1 and 0.
+template <typename Scalar>
+struct Affine {
+  const Scalar* weight;
+  const Scalar* bias;
+
+  double weight_of(Index c) const { return weight ? static_cast<double>(weight[c]) : 1.0; }
+  double bias_of(Index c) const { return bias ? static_cast<double>(bias[c]) : 0.0; }
+};
+
+/// What a batch tells about its channels, double [C] each.
+struct BatchStatistics {
+  double* mean;
+  double* m2;      // sum of (x - mean)^2
+  double* invstd;  // 1 / sqrt(m2 / (n - correction) + eps)
+};
+
+/// Sums over a channel's values that the gradients are made of, double [C] each.
+struct GradientSums {
+  double* dy;      // sum of dy: the gradient of bias
+  double* dy_dev;  // sum of dy * (x - mean): times invstd, the gradient of weight
+};
+
+/// Doubles of scratch that a pass over x wants on this device.
+template <typename Device, typename T>
+Index scratch_doubles(const Device& device, const ChannelView<T>& x) {
+  return detail::scratch_size(device, detail::plan_reduction(x.shape, sizeof(T)), sizeof(T));
+}
+
+// ----------------------------------------------------------------------------------------------------------- training
+
+/// First half of a training forward: mean and m2 of every channel of x.
+template <typename Device, typename T>
+void batch_moments(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
+                   Scratch& scratch) {
+  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  const detail::MomentsReduction<T> reduction{x.data};
+  detail::reduce(device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch);
+}
+
+/// Between the halves: invstd from m2, for channels [begin, end) of n values each.
+inline void batch_invstd(Index begin, Index end, Index n, double eps, int correction, const BatchStatistics& statistics) {
+  detail::invert_deviations(statistics.m2 + begin, end - begin, static_cast<double>(n - correction), eps,
+                            statistics.invstd + begin);
+}
+
+namespace internal {
+
+/// (x - mean) * invstd * weight + bias, as a mapping for passes.hpp.
+template <typename T, typename Scalar>
+auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, const BatchStatistics& statistics,
+                   const Affine<Scalar>& affine, const ChannelView<T>& y) {
+  const bool in_place = x.data == y.data;
+  const auto movement = detail::movement_of(plan, sizeof(T), 2 * x.size() * Index{sizeof(T)}, in_place, true);
+  const detail::NormalizeTraining<T, detail::LaneOf<T>> f{{x.data}};
+  return detail::mapping(plan, f, y.data, movement, [statistics, affine](Index c) {
+    return detail::ChannelAffine{statistics.mean[c], affine.weight_of(c) * statistics.invstd[c], affine.bias_of(c)};
+  });
+}
+
+/// The gradient of a training forward, as a mapping for passes.hpp.
+template <typename T, typename Scalar>
+auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, const ChannelView<const T>& dy,
+                    const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
+                    const GradientSums& sums, const ChannelView<T>& dx) {
+  const bool in_place = dy.data == dx.data;
+  const auto movement = detail::movement_of(plan, sizeof(T), 3 * x.size() * Index{sizeof(T)}, in_place, true);
+  const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
+  const auto n = static_cast<double>(x.shape.per_channel());
+  const double per_value = 1 / n, per_freedom = 1 / (n - correction);
+  return detail::mapping(plan, f, dx.data, movement, [=](Index c) {
+    const double scale = affine.weight_of(c) * invstd[c];
+    const double slope = scale * invstd[c] * (sums.dy_dev[c] * invstd[c] * per_freedom);
+    return detail::ChannelGradient{mean[c], scale, slope, scale * (sums.dy[c] * per_value)};
+  });
+}
+
+}  // namespace internal
+
+/// Second half of a training forward: y = (x - mean) * invstd * weight + bias. y may be x.
+template <typename Device, typename T, typename Scalar>
+void normalize(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
+               const Affine<Scalar>& affine, const ChannelView<T>& y) {
+  const auto plan = detail::plan_map(x.shape, sizeof(T));
+  detail::map_all(device, plan, sizeof(T), false, internal::normalisation(plan, x, statistics, affine, y));
+}
+
+/// A training forward: fills the statistics of x, then y. y may be x.
+template <typename Device, typename T, typename Scalar>
+void training_forward(const Device& device, const ChannelView<const T>& x, const Affine<Scalar>& affine, double eps,
+                      int correction, const BatchStatistics& statistics, const ChannelView<T>& y, Scratch& scratch) {
+  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  const detail::MomentsReduction<T> reduction{x.data};
+  detail::reduce_and_map(
+      device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch,
+      [&](Index begin, Index end) { batch_invstd(begin, end, x.shape.per_channel(), eps, correction, statistics); },
+      internal::normalisation(plan, x, statistics, affine, y));
+}
+
+/// First half of a backward: both sums, about the given mean (double [C]).
+template <typename Device, typename T>
+void gradient_sums(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy, const double* mean,
+                   const GradientSums& sums, Scratch& scratch) {
+  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  const detail::GradientReduction<T> reduction{x.data, dy.data, mean};
+  detail::reduce(device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch);
+}
+
+/// Second half of a training backward: dx from the sums. mean, invstd: double [C], of the forward. dx may be dy.
+template <typename Device, typename T, typename Scalar>
+void input_gradient(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy, const double* mean,
+                    const double* invstd, const Affine<Scalar>& affine, int correction, const GradientSums& sums,
+                    const ChannelView<T>& dx) {
+  const auto plan = detail::plan_map(x.shape, sizeof(T));
+  detail::map_all(device, plan, sizeof(T), false,
+                  internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx));
+}
+
+/// A training backward: fills the sums, then dx. mean, invstd: double [C], of the forward. dx may be dy.
+template <typename Device, typename T, typename Scalar>
+void training_backward(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
+                       const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
+                       const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
+  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  const detail::GradientReduction<T> reduction{x.data, dy.data, mean};
+  detail::reduce_and_map(device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch, [](Index, Index) {},
+                         internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx));
+}
+
+// --------------------------------------------------------------------------------------------------------------- eval
+
+/// y = (x - mean) / sqrt(var + eps) * weight + bias, with mean and var [C] as the layer keeps them. y may be x.
+template <typename Device, typename T, typename Scalar>
+void eval_forward(const Device& device, const ChannelView<const T>& x, const Scalar* mean, const Scalar* var, double eps,
+                  const Affine<Scalar>& affine, const ChannelView<T>& y) {
+  const auto plan = detail::plan_map(x.shape, sizeof(T));
+  const bool in_place = x.data == y.data;
+  const auto movement = detail::movement_of(plan, sizeof(T), 2 * x.size() * Index{sizeof(T)}, in_place, false);
+  const detail::NormalizeEval<T, detail::LaneOf<T>> f{x.data};
+  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, y.data, movement, [=](Index c) {
+    const double invstd = 1 / std::sqrt(static_cast<double>(var[c]) + eps);
+    return detail::ChannelAffine{static_cast<double>(mean[c]), affine.weight_of(c) * invstd, affine.bias_of(c)};
+  }));
+}
+
+/// dx = dy * weight / sqrt(var + eps), with var [C] as the layer keeps it. dx may be dy.
+template <typename Device, typename T, typename Scalar>
+void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, const Scalar* var, double eps,
+                         const Affine<Scalar>& affine, const ChannelView<T>& dx) {
+  const auto plan = detail::plan_map(dy.shape, sizeof(T));
+  const bool in_place = dy.data == dx.data;
+  const auto movement = detail::movement_of(plan, sizeof(T), 2 * dy.size() * Index{sizeof(T)}, in_place, false);
+  const detail::GradientEval<T, detail::LaneOf<T>> f{dy.data};
+  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, dx.data, movement, [=](Index c) {
+    const double invstd = 1 / std::sqrt(static_cast<double>(var[c]) + eps);
+    return detail::ChannelGradient{0, affine.weight_of(c) * invstd, 0, 0};
+  }));
+}
+
+}  // namespace tensornorm::functional

@@ -1,0 +1,29 @@
+// Count, mean and sum of squared deviations: what is known of a set of values, in a form that can be merged.
+#pragma once
+
+namespace tensornorm {
+
+/// The moments of `count` values: their mean, and m2 = sum of (x - mean)^2.
+///
+/// merge() is the pairwise update of Chan, Golub and LeVeque, "Algorithms for Computing the Sample Variance" (The
+/// American Statistician 37, 1983): exact in exact arithmetic, and free of cancellation in floating point.
+struct Moments {
+  double count = 0;
+  double mean = 0;
+  double m2 = 0;
+
+  /// m2 / (count - correction): correction 0 is the biased variance, 1 the unbiased one.
+  double variance(int correction) const { return m2 / (count - correction); }
+};
+
+/// The moments of both sets together. Merging with an empty set changes nothing.
+inline Moments merge(const Moments& a, const Moments& b) {
+  if (a.count == 0) return b;
+  if (b.count == 0) return a;
+  const double count = a.count + b.count;
+  const double delta = b.mean - a.mean;
+  const double share = b.count / count;
+  return {count, a.mean + delta * share, a.m2 + b.m2 + delta * delta * (a.count * share)};
+}
+
+}  // namespace tensornorm
