@@ -171,7 +171,7 @@ class BatchNorm {
   static auto forward_to_new(Layer& layer, const X& x) {
     detail::check_types<X, SpatialDims, Scalar>();
     const detail::Input<X> in(x);
-    auto y = detail::make_like<typename detail::EigenTraits<X>::Plain>(in.operand().dimensions);
+    typename detail::EigenTraits<X>::Plain y;  // given its sizes once everything is checked
     layer.forward_operand(Eigen::DefaultDevice{}, in.operand(), y);
     return y;
   }

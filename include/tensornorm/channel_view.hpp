@@ -114,7 +114,9 @@ auto dimensions_of(const X& x) {
     dimensions[0] = x.rows();
     dimensions[1] = x.cols();
   } else {
-    for (std::size_t i = 0; i < dimensions.size(); ++i) dimensions[i] = static_cast<Eigen::Index>(x.dimension(i));
+    for (int i = 0; i < EigenTraits<X>::rank; ++i) {
+      dimensions[static_cast<std::size_t>(i)] = static_cast<Eigen::Index>(x.dimensions()[i]);
+    }
   }
   return dimensions;
 }
@@ -193,14 +195,6 @@ void resize(Y& y, const Dimensions<Rank>& dimensions) {
   } else if constexpr (is_dense<Y> && std::is_base_of_v<Eigen::PlainObjectBase<Y>, Y>) {
     y.resize(dimensions[0], dimensions[1]);
   }
-}
-
-/// A new tensor or matrix with these sizes.
-template <typename Plain, std::size_t Rank>
-Plain make_like(const Dimensions<Rank>& dimensions) {
-  Plain y;
-  resize(y, dimensions);
-  return y;
 }
 
 /// [outer, channels, inner] of an operand whose channels lie along channel_axis, which may count from the last axis.

@@ -26,9 +26,6 @@ template <typename Scalar>
 struct Affine {
   const Scalar* weight;
   const Scalar* bias;
-
-  double weight_of(Index c) const { return weight ? static_cast<double>(weight[c]) : 1.0; }
-  double bias_of(Index c) const { return bias ? static_cast<double>(bias[c]) : 0.0; }
 };
 
 /// What a batch tells about its channels, double [C] each.
@@ -63,11 +60,45 @@ void batch_moments(const Device& device, const ChannelView<const T>& x, const Ba
 
 /// Between the halves: invstd from m2, for channels [begin, end) of n values each.
 inline void batch_invstd(Index begin, Index end, Index n, double eps, int correction, const BatchStatistics& statistics) {
-  detail::invert_deviations(statistics.m2 + begin, end - begin, static_cast<double>(n - correction), eps,
-                            statistics.invstd + begin);
+  const auto count = static_cast<double>(n - correction);
+  detail::invert_deviations(statistics.m2 + begin, end - begin, count, eps, statistics.invstd + begin);
+  if (eps > 0) return;
+  for (Index c = begin; c < end; ++c) {  // a constant channel gives bias, as in PyTorch, not NaN
+    if (statistics.m2[c] == 0) statistics.invstd[c] = 0;
+  }
 }
 
 namespace internal {
+
+/// weight * invstd, for `count` channels from `first` on. invstd: double [count].
+template <typename Scalar>
+void fill_scale(const Affine<Scalar>& affine, const double* invstd, Index first, Index count, double* scale) {
+  if (affine.weight == nullptr) {
+    std::copy_n(invstd, count, scale);
+  } else {
+    for (Index c = 0; c < count; ++c) scale[c] = static_cast<double>(affine.weight[first + c]) * invstd[c];
+  }
+}
+
+/// bias, or 0.
+template <typename Scalar>
+void fill_bias(const Affine<Scalar>& affine, Index first, Index count, double* bias) {
+  if (affine.bias == nullptr) {
+    std::fill_n(bias, count, 0.0);
+  } else {
+    for (Index c = 0; c < count; ++c) bias[c] = static_cast<double>(affine.bias[first + c]);
+  }
+}
+
+/// weight / sqrt(var + eps), for `count` channels from `first` on. var: [C] as the layer keeps it.
+template <typename Scalar>
+void fill_running_scale(const Affine<Scalar>& affine, const Scalar* var, double eps, Index first, Index count,
+                        double* scale) {
+  double invstd[detail::block_lanes];
+  for (Index c = 0; c < count; ++c) invstd[c] = static_cast<double>(var[first + c]);
+  detail::invert_deviations(invstd, count, 1, eps, invstd);
+  fill_scale(affine, invstd, first, count, scale);
+}
 
 /// (x - mean) * invstd * weight + bias, as a mapping for passes.hpp.
 template <typename T, typename Scalar>
@@ -76,8 +107,10 @@ auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, cons
   const bool in_place = x.data == y.data;
   const auto movement = detail::movement_of(plan, sizeof(T), 2 * x.size() * Index{sizeof(T)}, in_place, true);
   const detail::NormalizeTraining<T, detail::LaneOf<T>> f{{x.data}};
-  return detail::mapping(plan, f, y.data, movement, [statistics, affine](Index c) {
-    return detail::ChannelAffine{statistics.mean[c], affine.weight_of(c) * statistics.invstd[c], affine.bias_of(c)};
+  return detail::mapping(plan, f, y.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
+    std::copy_n(statistics.mean + first, count, numbers.mean);
+    fill_scale(affine, statistics.invstd + first, first, count, numbers.scale);
+    fill_bias(affine, first, count, numbers.shift);
   });
 }
 
@@ -91,10 +124,14 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
   const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
   const double per_value = 1 / n, per_freedom = 1 / (n - correction);
-  return detail::mapping(plan, f, dx.data, movement, [=](Index c) {
-    const double scale = affine.weight_of(c) * invstd[c];
-    const double slope = scale * invstd[c] * (sums.dy_dev[c] * invstd[c] * per_freedom);
-    return detail::ChannelGradient{mean[c], scale, slope, scale * (sums.dy[c] * per_value)};
+  return detail::mapping(plan, f, dx.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
+    std::copy_n(mean + first, count, numbers.mean);
+    fill_scale(affine, invstd + first, first, count, numbers.scale);
+    for (Index c = 0; c < count; ++c) {
+      const double inv = invstd[first + c];
+      numbers.slope[c] = numbers.scale[c] * inv * (sums.dy_dev[first + c] * inv * per_freedom);
+      numbers.shift[c] = numbers.scale[c] * (sums.dy[first + c] * per_value);
+    }
   });
 }
 
@@ -160,10 +197,12 @@ void eval_forward(const Device& device, const ChannelView<const T>& x, const Sca
   const bool in_place = x.data == y.data;
   const auto movement = detail::movement_of(plan, sizeof(T), 2 * x.size() * Index{sizeof(T)}, in_place, false);
   const detail::NormalizeEval<T, detail::LaneOf<T>> f{x.data};
-  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, y.data, movement, [=](Index c) {
-    const double invstd = 1 / std::sqrt(static_cast<double>(var[c]) + eps);
-    return detail::ChannelAffine{static_cast<double>(mean[c]), affine.weight_of(c) * invstd, affine.bias_of(c)};
-  }));
+  const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
+    for (Index c = 0; c < count; ++c) numbers.mean[c] = static_cast<double>(mean[first + c]);
+    internal::fill_running_scale(affine, var, eps, first, count, numbers.scale);
+    internal::fill_bias(affine, first, count, numbers.shift);
+  };
+  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, y.data, movement, fill));
 }
 
 /// dx = dy * weight / sqrt(var + eps), with var [C] as the layer keeps it. dx may be dy.
@@ -174,10 +213,10 @@ void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, c
   const bool in_place = dy.data == dx.data;
   const auto movement = detail::movement_of(plan, sizeof(T), 2 * dy.size() * Index{sizeof(T)}, in_place, false);
   const detail::GradientEval<T, detail::LaneOf<T>> f{dy.data};
-  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, dx.data, movement, [=](Index c) {
-    const double invstd = 1 / std::sqrt(static_cast<double>(var[c]) + eps);
-    return detail::ChannelGradient{0, affine.weight_of(c) * invstd, 0, 0};
-  }));
+  const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
+    internal::fill_running_scale(affine, var, eps, first, count, numbers.scale);
+  };
+  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, dx.data, movement, fill));
 }
 
 }  // namespace tensornorm::functional

@@ -10,14 +10,18 @@
 
 namespace tensornorm::detail {
 
-/// The factors of db and of sum dy * (x - centre).
+/// The factors of db and of sum dy * (x - centre): u = dy, v = x - centre.
 template <typename T>
 struct GradientTerms {
   const T* x;
   const T* dy;
   template <typename Lane, typename Extent>
-  Factors<Lane> factors(Index offset, Packet<Lane> centre, Extent extent) const {
-    return {load<Lane>(dy + offset, extent), load<Lane>(x + offset, extent) - centre};
+  Packet<Lane> u(Index offset, Packet<Lane>, Extent extent) const {
+    return load<Lane>(dy + offset, extent);
+  }
+  template <typename Lane, typename Extent>
+  Packet<Lane> v(Packet<Lane>, Index offset, Packet<Lane> centre, Extent extent) const {
+    return load<Lane>(x + offset, extent) - centre;
   }
 };
 
@@ -46,18 +50,9 @@ struct GradientReduction {
   }
 };
 
-/// dx = dy * scale - (x - mean) * slope - shift.
-struct ChannelGradient {
-  double mean;
-  double scale;  // weight * invstd
-  double slope;  // weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
-  double shift;  // weight * invstd * mean(dy)
-};
-
 /// The gradient of a training forward.
 template <typename T, typename Lane>
 struct GradientTraining {
-  using Numbers = ChannelGradient;
   static constexpr int coefficients = 4;
   const T* x;
   const T* dy;
@@ -71,23 +66,22 @@ struct GradientTraining {
     detail::prefetch(dy + offset);
   }
 
-  static std::array<double, 4> fold(const Numbers& n) {
-    const auto hi = static_cast<double>(static_cast<Lane>(n.mean));
-    return {hi, n.scale, -n.slope, (n.mean - hi) * n.slope - n.shift};
+  static std::array<double, 4> fold(const ChannelNumbers& n, Index c) {
+    const auto hi = static_cast<double>(static_cast<Lane>(n.mean[c]));
+    return {hi, n.scale[c], -n.slope[c], (n.mean[c] - hi) * n.slope[c] - n.shift[c]};
   }
   static std::array<double, 4> copying() { return {0, 1, 0, -0.0}; }
-  static bool wide(const Numbers& n) {
-    return !(centres_in_float(n.mean) && fits_float(n.scale) && fits_float(n.slope) && fits_float(n.shift));
+  static bool fits(const ChannelNumbers& n, Index c) {
+    return centres_in_float(n.mean[c]) & fits_float(n.scale[c]) & fits_float(n.slope[c]) & fits_float(n.shift[c]);
   }
-  double exact(double copied, Index offset, const Numbers& n) const {
-    return copied * n.scale - (static_cast<double>(x[offset]) - n.mean) * n.slope - n.shift;
+  double exact(double copied, Index offset, const ChannelNumbers& n, Index c) const {
+    return copied * n.scale[c] - (static_cast<double>(x[offset]) - n.mean[c]) * n.slope[c] - n.shift[c];
   }
 };
 
-/// The gradient of an eval forward: only n.scale counts.
+/// The gradient of an eval forward.
 template <typename T, typename Lane>
 struct GradientEval {
-  using Numbers = ChannelGradient;
   static constexpr int coefficients = 1;
   const T* dy;
 
@@ -97,10 +91,10 @@ struct GradientEval {
   }
   void prefetch(Index offset) const { detail::prefetch(dy + offset); }
 
-  static std::array<double, 1> fold(const Numbers& n) { return {n.scale}; }
+  static std::array<double, 1> fold(const ChannelNumbers& n, Index c) { return {n.scale[c]}; }
   static std::array<double, 1> copying() { return {1}; }
-  static bool wide(const Numbers& n) { return !fits_float(n.scale); }
-  static double exact(double copied, Index, const Numbers& n) { return copied * n.scale; }
+  static bool fits(const ChannelNumbers& n, Index c) { return fits_float(n.scale[c]); }
+  static double exact(double copied, Index, const ChannelNumbers& n, Index c) { return copied * n.scale[c]; }
 };
 
 }  // namespace tensornorm::detail

@@ -26,11 +26,10 @@ struct Movement {
   bool last_to_first;  // rows are walked backwards, so that what was read last comes first
 };
 
-inline constexpr int rows_together = 4;  // rows that share one load of the coefficients
-
 template <typename Lane, typename F, typename T, typename Write>
-[[gnu::flatten]] void map_rows(const Plan& plan, const Box& box, const F& f, const Coefficients<Lane, F::coefficients>& table, T* out,
-              const Movement& movement, Write write) {
+[[gnu::flatten]] void map_rows(const Plan& plan, const Box& box, const F f,
+                               const Coefficients<Lane, F::coefficients>& table, T* out, const Movement movement,
+                               const Write write) {
   constexpr int K = F::coefficients;
   const Index inner = plan.shape.inner, lanes = plan.fold * box.channels() * inner;
   const Index stride = plan.fold * plan.shape.channels * inner;
@@ -39,45 +38,26 @@ template <typename Lane, typename F, typename T, typename Write>
     spread(table.values[k], box.channels(), inner, plan.fold, lane_table.values[k]);
     std::fill_n(lane_table.values[k] + lanes, width<Lane>, Lane{0});
   }
-  const bool aligned_alike = stride * static_cast<Index>(sizeof(T)) % (width<Lane> * static_cast<Index>(sizeof(T))) == 0;
-
-  const auto patch = [&](Index first, auto rows, Index patch_lanes) {
-    const bool align = std::is_same_v<Write, Streamed> && aligned_alike;
-    for_each_packet_of<Lane>(out + first, patch_lanes, align, [&](Index l, auto extent) {
-      std::array<Packet<Lane>, K> coefficients;
-      for (int k = 0; k < K; ++k) coefficients[static_cast<std::size_t>(k)] = load<Lane>(lane_table.values[k] + l);
-      for (Index r = 0; r < rows; ++r) {
-        const Index offset = first + r * stride + l;
-        f.prefetch(offset + movement.next);
-        if (aligned_alike) {
-          write(out + offset, f(offset, coefficients, extent), extent);
-        } else {
-          store(out + offset, f(offset, coefficients, extent), extent);
-        }
-      }
-    });
-  };
   const Index begin = plan.shape.offset(box.outer_begin, box.channel_begin, 0);
   const Index rows = (box.outer_end - box.outer_begin) / plan.fold;
-  const Index rest = (box.outer_end - box.outer_begin) % plan.fold;
-  const auto rest_rows = [&] {
-    if (rest > 0) patch(begin + rows * stride, std::integral_constant<Index, 1>{}, rest * box.channels() * inner);
-  };
-  const Index together = round_down(rows, rows_together);
-  const auto last_rows = [&] {
-    for (Index r = together; r < rows; ++r) patch(begin + r * stride, std::integral_constant<Index, 1>{}, lanes);
-  };
-  if (movement.last_to_first) rest_rows(), last_rows();
-  for (Index k = 0; k < together; k += rows_together) {
-    const Index r = movement.last_to_first ? together - rows_together - k : k;
-    patch(begin + r * stride, std::integral_constant<Index, rows_together>{}, lanes);
+  const Index rest = (box.outer_end - box.outer_begin) % plan.fold * box.channels() * inner;
+  const Index all_rows = rows + (rest > 0 ? 1 : 0);
+  for (Index k = 0; k < all_rows; ++k) {
+    const Index r = movement.last_to_first ? all_rows - 1 - k : k;
+    const Index first = begin + r * stride;
+    for_each_packet_of<Lane>(out + first, r < rows ? lanes : rest, Write::streamed, [=, &lane_table](Index l, auto extent) {
+      std::array<Packet<Lane>, K> coefficients;
+      for (int j = 0; j < K; ++j) coefficients[static_cast<std::size_t>(j)] = load<Lane>(lane_table.values[j] + l);
+      f.prefetch(first + l + movement.next);
+      write(out + first + l, f(first + l, coefficients, extent), extent);
+    });
   }
-  if (!movement.last_to_first) last_rows(), rest_rows();
 }
 
 template <typename Lane, typename F, typename T, typename Write>
-[[gnu::flatten]] void map_runs(const Plan& plan, const Box& box, const F& f, const Coefficients<Lane, F::coefficients>& table, T* out,
-              const Movement& movement, Write write) {
+[[gnu::flatten]] void map_runs(const Plan& plan, const Box& box, const F f,
+                               const Coefficients<Lane, F::coefficients>& table, T* out, const Movement movement,
+                               const Write write) {
   constexpr int K = F::coefficients;
   const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
   for (Index k = 0; k < rows; ++k) {
@@ -86,7 +66,7 @@ template <typename Lane, typename F, typename T, typename Write>
       const Index first = plan.shape.offset(o, box.channel_begin + c, box.inner_begin);
       std::array<Packet<Lane>, K> coefficients;
       for (int j = 0; j < K; ++j) coefficients[static_cast<std::size_t>(j)] = Packet<Lane>::all(table.values[j][c]);
-      for_each_packet_of<Lane>(out + first, run, std::is_same_v<Write, Streamed>, [&](Index l, auto extent) {
+      for_each_packet_of<Lane>(out + first, run, Write::streamed, [=](Index l, auto extent) {
         f.prefetch(first + l + movement.next);
         write(out + first + l, f(first + l, coefficients, extent), extent);
       });

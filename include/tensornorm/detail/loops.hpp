@@ -19,12 +19,14 @@ void for_each_packet(Index lanes, Body&& body) {
 
 /// Where a loop's results go: into the caches as usual, or past them.
 struct Cached {
+  static constexpr bool streamed = false;
   template <typename T, typename Lane, typename Extent>
   void operator()(T* p, Packet<Lane> packet, Extent extent) const {
     store(p, packet, extent);
   }
 };
 struct Streamed {
+  static constexpr bool streamed = true;
   template <typename T, typename Lane>
   void operator()(T* p, Packet<Lane> packet, Whole) const {
     stream(p, packet);

@@ -16,26 +16,28 @@
 
 namespace tensornorm::detail {
 
-/// What a channel's values are normalised with: y = (x - mean) * scale + shift.
-struct ChannelAffine {
-  double mean;   // of the batch, or the running mean
-  double scale;  // weight * invstd
-  double shift;  // bias
+/// The numbers that a block's channels are mapped with, double [channels of the block] each:
+///   forward   y = (x - mean) * scale + shift
+///   backward  dx = dy * scale - (x - mean) * slope - shift
+struct ChannelNumbers {
+  double mean[block_lanes];   // of the batch, or the running mean
+  double scale[block_lanes];  // weight * invstd
+  double slope[block_lanes];  // backward only: weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
+  double shift[block_lanes];  // forward: bias; backward: weight * invstd * sum(dy) / n
 };
 
-/// Whether a number can be a factor in lanes of float without losing digits.
+/// Whether a number can be a factor in lanes of float without losing digits. Without branches, for vectorised loops.
 inline bool fits_float(double factor) {
   constexpr double least = 0x1p-126, most = 0x1.fffffep127;  // of a normal float
-  return factor == 0 || (std::abs(factor) >= least && std::abs(factor) <= most) || !std::isfinite(factor);
+  return (factor == 0) | ((std::abs(factor) >= least) & (std::abs(factor) <= most));
 }
 
 /// Whether x - mean cannot overflow for any finite float x.
-inline bool centres_in_float(double mean) { return !(std::abs(mean) >= 0x1p103) || !std::isfinite(mean); }
+inline bool centres_in_float(double mean) { return std::abs(mean) < 0x1p103; }
 
 /// Normalises about a mean that is a number of the layer's type: eval mode.
 template <typename T, typename Lane>
 struct NormalizeEval {
-  using Numbers = ChannelAffine;
   static constexpr int coefficients = 3;
   const T* x;
 
@@ -45,25 +47,26 @@ struct NormalizeEval {
   }
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
 
-  static std::array<double, 3> fold(const Numbers& n) { return {n.mean, n.scale, n.shift}; }
+  static std::array<double, 3> fold(const ChannelNumbers& n, Index c) { return {n.mean[c], n.scale[c], n.shift[c]}; }
   static std::array<double, 3> copying() { return {0, 1, -0.0}; }
-  static bool wide(const Numbers& n) { return !(centres_in_float(n.mean) && fits_float(n.scale)); }
-  static double exact(double copied, Index, const Numbers& n) { return (copied - n.mean) * n.scale + n.shift; }
+  static bool fits(const ChannelNumbers& n, Index c) { return centres_in_float(n.mean[c]) & fits_float(n.scale[c]); }
+  static double exact(double copied, Index, const ChannelNumbers& n, Index c) {
+    return (copied - n.mean[c]) * n.scale[c] + n.shift[c];
+  }
 };
 
 /// Normalises about a mean known to twice the lane's precision, hi + lo: training.
 template <typename T, typename Lane>
 struct NormalizeTraining : NormalizeEval<T, Lane> {
-  using Numbers = ChannelAffine;
   static constexpr int coefficients = 4;
 
   template <typename Extent>
   Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 4>& c, Extent extent) const {
     return fma((load<Lane>(this->x + offset, extent) - c[0]) - c[1], c[2], c[3]);
   }
-  static std::array<double, 4> fold(const Numbers& n) {
-    const auto hi = static_cast<double>(static_cast<Lane>(n.mean));
-    return {hi, n.mean - hi, n.scale, n.shift};
+  static std::array<double, 4> fold(const ChannelNumbers& n, Index c) {
+    const auto hi = static_cast<double>(static_cast<Lane>(n.mean[c]));
+    return {hi, n.mean[c] - hi, n.scale[c], n.shift[c]};
   }
   static std::array<double, 4> copying() { return {0, 0, 1, -0.0}; }
 };

@@ -74,44 +74,47 @@ Vector<To, N> convert(const From& from) {
   }
 }
 
-template <Index N>
-Vector<float, N> load_floats(const float* p) {
-  Vector<float, N> floats;
-  std::memcpy(&floats, p, sizeof(floats));
-  return floats;
-}
+/// What memory of type T holds, as a vector can hold it: bfloat16 and half are their 16 bits.
+template <typename T>
+using Bits = std::conditional_t<sizeof(T) == 2, std::uint16_t, T>;
 
-template <Index N>
-Vector<float, N> load_floats(const Eigen::bfloat16* p) {
-  Vector<std::uint16_t, N> high;
-  std::memcpy(&high, p, sizeof(high));
-  const Vector<std::uint32_t, N> bits = convert<std::uint32_t, N>(high) << 16;
-  Vector<float, N> floats;
-  copy_bits(bits, floats);
-  return floats;
-}
-
-template <Index N>
-Vector<float, N> load_floats(const Eigen::half* p) {
+/// N values of memory of type T, as floats. Exact.
+template <typename T, Index N>
+Vector<float, N> to_floats(const Vector<Bits<T>, N>& bits) {
+  if constexpr (std::is_same_v<T, float>) {
+    return bits;
+  } else if constexpr (std::is_same_v<T, Eigen::bfloat16>) {
+    const Vector<std::uint32_t, N> high = convert<std::uint32_t, N>(bits) << 16;
+    Vector<float, N> floats;
+    copy_bits(high, floats);
+    return floats;
+  } else {
+    static_assert(std::is_same_v<T, Eigen::half>);
+    Vector<float, N> floats;
 #if defined(EIGEN_VECTORIZE_AVX) && defined(__F16C__)
-  if constexpr (N == 4) {
-    return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
-  } else if constexpr (N == 8) {
-    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  } else
+    if constexpr (N == 4) {
+      return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(&bits)));
+    } else if constexpr (N == 8) {
+      return _mm256_cvtph_ps((__m128i)bits);
+    } else
 #ifdef EIGEN_VECTORIZE_AVX512
-      if constexpr (N == 16) {
-    return _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-  } else
+        if constexpr (N == 16) {
+      return _mm512_maskz_cvtph_ps(0xffff, (__m256i)bits);
+    } else
 #endif
 #endif
-  {
-    float each[N];
-    for (Index i = 0; i < N; ++i) each[i] = static_cast<float>(p[i]);
-    return load_floats<N>(each);
+    {
+      Eigen::half halves[N];
+      std::memcpy(static_cast<void*>(halves), &bits, sizeof(bits));
+      float each[N];
+      for (Index i = 0; i < N; ++i) each[i] = static_cast<float>(halves[i]);
+      copy_bits(each, floats);
+      return floats;
+    }
   }
 }
 
+/// Floats rounded to nearest-even, as the bits of memory of the second argument's type.
 template <Index N>
 auto round_floats(const Vector<float, N>& floats, const Eigen::bfloat16*) {
   Vector<std::uint32_t, N> bits;
@@ -147,36 +150,73 @@ auto round_floats(const Vector<float, N>& floats, const Eigen::half*) {
 
 // ------------------------------------------------------------------------------------------------- loads and stores
 
+template <typename Lane, typename T>
+Packet<Lane> from_bits(const Vector<Bits<T>, width<Lane>>& bits) {
+  Packet<Lane> packet;
+  if constexpr (std::is_same_v<T, Lane>) {
+    copy_bits(bits, packet.raw);
+  } else {
+    static_assert(sizeof(T) < sizeof(Lane), "a load widens");
+    copy_bits(convert<Lane, width<Lane>>(to_floats<T, width<Lane>>(bits)), packet.raw);
+  }
+  return packet;
+}
+
+/// All ones in the first `count` lanes, zeros in the others.
+template <typename Lane>
+Packet<Lane> lane_mask(Index count) {
+  using Word = std::conditional_t<sizeof(Lane) == 4, std::uint32_t, std::uint64_t>;
+  struct Table {
+    Word words[2 * width<Lane>] = {};
+    constexpr Table() {
+      for (Index i = 0; i < width<Lane>; ++i) words[i] = ~Word{0};
+    }
+  };
+  static constexpr Table table;
+  Packet<Lane> mask;
+  std::memcpy(&mask.raw, table.words + width<Lane> - count, sizeof(mask.raw));
+  return mask;
+}
+
 /// width<Lane> values from p, of any alignment, widened to lanes.
 template <typename Lane, typename T>
 Packet<Lane> load(const T* p, Whole = {}) {
-  constexpr Index W = width<Lane>;
-  if constexpr (std::is_same_v<T, Lane>) {
-    return {Eigen::internal::ploadu<typename Packet<Lane>::Raw>(p)};
-  } else {
-    static_assert(sizeof(T) < sizeof(Lane), "a load widens");
-    Packet<Lane> packet;
-    copy_bits(convert<Lane, W>(load_floats<W>(p)), packet.raw);
-    return packet;
-  }
+  Vector<Bits<T>, width<Lane>> bits;
+  std::memcpy(&bits, static_cast<const void*>(p), sizeof(bits));
+  return from_bits<Lane, T>(bits);
 }
 
 /// The first part.count values from p, zero in the other lanes. Reads nothing past them.
 template <typename Lane, typename T>
 Packet<Lane> load(const T* p, Part part) {
-#ifdef EIGEN_VECTORIZE_AVX512
+  constexpr Index W = width<Lane>;
+#if defined(EIGEN_VECTORIZE_AVX512) && defined(__AVX512VL__) && defined(__AVX512BW__)
   const unsigned mask = (1u << part.count) - 1u;
-  if constexpr (std::is_same_v<T, float> && std::is_same_v<Lane, float>) {
-    return {_mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), p)};
+  if constexpr (sizeof(T) == 2 && W == 16) {
+    return from_bits<Lane, T>((Vector<Bits<T>, W>)_mm256_maskz_loadu_epi16(static_cast<__mmask16>(mask), p));
+  } else if constexpr (sizeof(T) == 2) {
+    return from_bits<Lane, T>((Vector<Bits<T>, W>)_mm_maskz_loadu_epi16(static_cast<__mmask8>(mask), p));
   } else if constexpr (std::is_same_v<T, double>) {
     return {_mm512_maskz_loadu_pd(static_cast<__mmask8>(mask), p)};
+  } else if constexpr (W == 16) {
+    return {_mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), p)};
+  } else {
+    return from_bits<Lane, T>(_mm256_maskz_loadu_ps(static_cast<__mmask8>(mask), p));
+  }
+#else
+#ifdef EIGEN_VECTORIZE_AVX
+  if constexpr (std::is_same_v<T, Lane> && std::is_same_v<T, float> && W == 8) {
+    return {_mm256_maskload_ps(p, _mm256_castps_si256(lane_mask<Lane>(part.count).raw))};
+  } else if constexpr (std::is_same_v<T, Lane> && std::is_same_v<T, double> && W == 4) {
+    return {_mm256_maskload_pd(p, _mm256_castpd_si256(lane_mask<Lane>(part.count).raw))};
   } else
 #endif
   {
-    T values[width<Lane>] = {};
-    std::memcpy(static_cast<void*>(values), p, static_cast<std::size_t>(part.count) * sizeof(T));
+    T values[W] = {};
+    for (Index i = 0; i < part.count; ++i) values[i] = p[i];
     return load<Lane>(values);
   }
+#endif
 }
 
 /// The packet as memory of type T holds it: rounded to nearest-even.
@@ -209,10 +249,17 @@ void store(T* p, Packet<Lane> packet, Part part) {
   } else if constexpr (std::is_same_v<T, double>) {
     _mm512_mask_storeu_pd(p, static_cast<__mmask8>(mask), packet.raw);
   } else
+#elif defined(EIGEN_VECTORIZE_AVX)
+  if constexpr (std::is_same_v<T, float>) {
+    _mm256_maskstore_ps(p, _mm256_castps_si256(lane_mask<Lane>(part.count).raw), packet.raw);
+  } else if constexpr (std::is_same_v<T, double>) {
+    _mm256_maskstore_pd(p, _mm256_castpd_si256(lane_mask<Lane>(part.count).raw), packet.raw);
+  } else
 #endif
   {
-    const auto bits = to_memory<T>(packet);
-    std::memcpy(static_cast<void*>(p), &bits, static_cast<std::size_t>(part.count) * sizeof(T));
+    T values[width<Lane>];
+    store(values, packet);
+    for (Index i = 0; i < part.count; ++i) p[i] = values[i];
   }
 }
 
@@ -258,9 +305,7 @@ Packet<Lane> keep(Packet<Lane> packet, Whole) {
 }
 template <typename Lane>
 Packet<Lane> keep(Packet<Lane> packet, Part part) {
-  Lane lanes[width<Lane>];
-  store(lanes, packet);
-  return load<Lane>(lanes, part);
+  return {Eigen::internal::pand(packet.raw, lane_mask<Lane>(part.count).raw)};
 }
 
 #ifdef EIGEN_VECTORIZE_AVX512

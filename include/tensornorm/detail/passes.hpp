@@ -9,77 +9,86 @@
 
 #include <vector>
 
-#include "elementwise.hpp"
+#include "normalize.hpp"
 #include "parallel.hpp"
 
 namespace tensornorm::detail {
 
 inline constexpr Index streaming_bytes = 24 * 1024 * 1024;  // inputs and output together; below, stores stay in cache
+inline constexpr Index prefetch_bytes = 4 * 1024;           // ahead of an element pass that reads what no other has
 inline constexpr Index parallel_bytes = 128 * 1024;         // of x; below, waking threads takes longer than the work
 
-/// The numbers of a block of channels, ready for the element pass.
+/// The numbers of a block of channels, folded for an operation F and ready for the element pass.
 template <typename F, typename Lane>
 class BlockMap {
  public:
-  /// numbers(c) are those of the block's channel c.
-  template <typename NumbersOf>
-  BlockMap(const F& f, Index channels, const NumbersOf& numbers) : f_(f) {
-    for (Index c = 0; c < channels; ++c) {
-      const typename F::Numbers n = numbers(c);
-      bool wide = false;
-      if constexpr (std::is_same_v<Lane, float>) wide = F::wide(n);
-      const auto folded = wide ? F::copying() : F::fold(n);
+  /// fill(first, count, numbers) gives the numbers of `count` channels of the tensor from `first` on.
+  template <typename Fill>
+  BlockMap(const F& f, Index first, Index count, const Fill& fill) : f_(f) {
+    fill(first, count, numbers_);
+    for (Index c = 0; c < count; ++c) {
+      const auto folded = F::fold(numbers_, c);
       for (std::size_t k = 0; k < folded.size(); ++k) table_.values[k][c] = static_cast<Lane>(folded[k]);
-      wide_[c] = wide;
-      any_wide_ = any_wide_ || wide;
+    }
+    if constexpr (std::is_same_v<Lane, float>) {
+      for (Index c = 0; c < count; ++c) all_fit_ &= F::fits(numbers_, c);
+      if (!all_fit_) copy_wide_channels(count);
     }
   }
 
-  template <typename T, typename NumbersOf>
-  void operator()(const Plan& plan, const Box& box, const NumbersOf& numbers, T* out, const Movement& movement) const {
+  template <typename T>
+  void operator()(const Plan& plan, const Box& box, T* out, const Movement& movement) const {
     map_box<Lane>(plan, box, f_, table_, out, movement);
-    if (any_wide_) map_wide(plan, box, numbers, out);
+    if (!all_fit_) map_wide_channels(plan, box, out);
   }
 
  private:
-  /// The channels that float lanes cannot compute, which the vector pass copied: in double, one by one. Rare.
-  template <typename T, typename NumbersOf>
-  void map_wide(const Plan& plan, const Box& box, const NumbersOf& numbers, T* out) const {
+  /// The channels that float lanes cannot compute: the vector pass is to copy them.
+  void copy_wide_channels(Index count) {
+    for (Index c = 0; c < count; ++c) {
+      if (F::fits(numbers_, c)) continue;
+      const auto copying = F::copying();
+      for (std::size_t k = 0; k < copying.size(); ++k) table_.values[k][c] = static_cast<Lane>(copying[k]);
+    }
+  }
+  /// They are then computed in double where they lie, one by one. Rare.
+  template <typename T>
+  void map_wide_channels(const Plan& plan, const Box& box, T* out) const {
     for (Index c = 0; c < box.channels(); ++c) {
-      if (!wide_[c]) continue;
-      const typename F::Numbers n = numbers(c);
+      if (F::fits(numbers_, c)) continue;
       for (Index o = box.outer_begin; o < box.outer_end; ++o) {
         for (Index i = box.inner_begin; i < box.inner_end; ++i) {
           const Index offset = plan.shape.offset(o, box.channel_begin + c, i);
-          out[offset] = static_cast<T>(static_cast<LaneOf<T>>(f_.exact(static_cast<double>(out[offset]), offset, n)));
+          const double value = f_.exact(static_cast<double>(out[offset]), offset, numbers_, c);
+          out[offset] = static_cast<T>(static_cast<LaneOf<T>>(value));
         }
       }
     }
   }
 
   F f_;
+  ChannelNumbers numbers_;
   Coefficients<Lane, F::coefficients> table_;
-  bool wide_[block_lanes];
-  bool any_wide_ = false;
+  bool all_fit_ = true;
 };
 
-/// map(block)(box), as map_all() calls it, for an operation f; numbers(c) are those of channel c of the tensor.
-template <typename F, typename T, typename NumbersOf>
-auto mapping(const Plan& plan, const F& f, T* out, const Movement& movement, const NumbersOf& numbers) {
+/// map(block)(box), as map_all() calls it, for an operation f; fill() gives the numbers of a range of channels.
+template <typename F, typename T, typename Fill>
+auto mapping(const Plan& plan, const F& f, T* out, const Movement& movement, const Fill& fill) {
   return [=, &plan](Index block) {
     const Box whole = plan.box(block, 0);
-    const auto block_numbers = [numbers, first = whole.channel_begin](Index c) { return numbers(first + c); };
-    return [=, &plan, map = BlockMap<F, LaneOf<T>>(f, whole.channels(), block_numbers)](const Box& box) {
-      map(plan, box, block_numbers, out, movement);
+    return [=, &plan, map = BlockMap<F, LaneOf<T>>(f, whole.channel_begin, whole.channels(), fill)](const Box& box) {
+      map(plan, box, out, movement);
     };
   };
 }
 
-/// How an element pass moves `bytes` of inputs and output. `second`: a block was just read, and its neighbour comes next.
+/// How an element pass moves `bytes` of inputs and output. `second`: its block was just read, and its neighbour is next.
 inline Movement movement_of(const Plan& plan, Index value_bytes, Index bytes, bool in_place, bool second) {
-  const bool streamed = !in_place && bytes > streaming_bytes;
-  const bool block_in_cache = plan.block_channels * plan.shape.per_channel() * value_bytes <= 2 * block_bytes;
-  return {streamed, second && block_in_cache ? plan.block_channels * plan.shape.inner : 0, second};
+  if (bytes <= streaming_bytes) return {false, 0, second};
+  const Index block = plan.block_channels * plan.shape.per_channel() * value_bytes;
+  const Index neighbour = block <= 2 * block_bytes ? plan.block_channels * plan.shape.inner : 0;
+  return {!in_place, second ? neighbour : prefetch_bytes / value_bytes, second};
 }
 
 /// Scratch memory that grows to what the largest pass needed, and is then kept.

@@ -18,72 +18,93 @@
 namespace tensornorm::detail {
 
 inline constexpr Index float_lanes_from = 1024;  // values a channel; keeps the mean's error below u sd / 8 at 4.5 sigma
-inline constexpr int pivot_values = 8;           // averaged for a pivot of float lanes
+inline constexpr Index pivot_samples = 8;        // averaged for a pivot
 
 /// Squared deviations: u = v = x - pivot.
 template <typename T>
 struct Deviations {
   const T* x;
   template <typename Lane, typename Extent>
-  Factors<Lane> factors(Index offset, Packet<Lane> pivot, Extent extent) const {
-    const Packet<Lane> d = load<Lane>(x + offset, extent) - pivot;
-    return {d, d};
+  Packet<Lane> u(Index offset, Packet<Lane> pivot, Extent extent) const {
+    return load<Lane>(x + offset, extent) - pivot;
+  }
+  template <typename Lane, typename Extent>
+  Packet<Lane> v(Packet<Lane> u, Index, Packet<Lane>, Extent) const {
+    return u;
   }
 };
 
-/// A value near each channel's mean, found from its first `count` values: exactly the value if they are all the same, and
-/// always finite.
+/// A number near each channel's mean, always finite: the average of a few values from all over the box.
+///
+/// The average is rounded to a multiple of about a sixteenth of those values' spread. Had it more bits than that, x - pivot
+/// would be rounded the same way for all x of a binade, and the sum of those errors grow with n instead of averaging out.
+/// Values that are all the same have no spread, and are the pivot themselves.
 template <typename Lane, typename T>
-void choose_pivots(const Plan& plan, const Box& box, const T* x, Index count, Lane* pivot) {
-  const Index step = plan.rows ? plan.shape.channels * plan.shape.inner : 1;
-  count = std::min(count, plan.rows ? box.outer_end - box.outer_begin : box.inner_end - box.inner_begin);
-  for (Index c = 0; c < box.channels(); ++c) {
-    const T* first = x + plan.shape.offset(box.outer_begin, box.channel_begin + c, box.inner_begin);
-    double sum = 0;
-    for (Index k = 0; k < count; ++k) sum += static_cast<double>(first[k * step]);
-    const double mean = sum / static_cast<double>(count);
-    pivot[c] = std::isfinite(mean) ? static_cast<Lane>(mean) : Lane{0};
+void choose_pivots(const Plan& plan, const Box& box, const T* x, Lane* pivot) {
+  const Index channels = box.channels(), rows = box.outer_end - box.outer_begin, run = box.inner_end - box.inner_begin;
+  Lane least[block_lanes], most[block_lanes];  // [channels]; pivot is the sum meanwhile
+  for (Index k = 0; k < pivot_samples; ++k) {  // of fewer values, some more than once
+    const Index o = box.outer_begin + rows * k / pivot_samples, i = box.inner_begin + run * k / pivot_samples;
+    const T* first = x + plan.shape.offset(o, box.channel_begin, i);
+    for (Index c = 0; c < channels; ++c) {
+      const auto value = static_cast<Lane>(first[c * plan.shape.inner]);
+      pivot[c] = k == 0 ? value : pivot[c] + value;
+      least[c] = k == 0 ? value : std::min(least[c], value);
+      most[c] = k == 0 ? value : std::max(most[c], value);
+    }
+  }
+  constexpr auto sixteenths = static_cast<Lane>(sizeof(Lane) == sizeof(float) ? 0x1p19 : 0x1p48);
+  for (Index c = 0; c < channels; ++c) {
+    const Lane mean = pivot[c] / static_cast<Lane>(pivot_samples), grid = (most[c] - least[c]) * sixteenths;
+    const Lane rounded = std::copysign((std::abs(mean) + grid) - grid, mean);
+    const Lane chosen = least[c] == most[c] ? least[c] : rounded;
+    pivot[c] = std::abs(chosen) <= std::numeric_limits<Lane>::max() ? chosen : Lane{0};
   }
 }
 
 /// Whether sums in lanes of type Lane about a pivot are as good as they should be: in range, and the pivot near the mean.
+/// Comparisons are false for NaN, and none branches, so that a loop over channels can be vectorised.
 template <typename Lane>
-bool trusted(double n, double u, double uv, double m2) {
-  constexpr bool in_float = std::is_same_v<Lane, float>;
-  constexpr double farthest = in_float ? 4 : 64;                            // (mean - pivot)^2 in variances
-  constexpr double smallest = in_float ? 0x1p-100 : -1;                     // of a variance, far above float's underflow
-  const bool finite = std::isfinite(u) && std::isfinite(uv);
-  return finite && u * (u / n) <= farthest * m2 && m2 >= smallest * n;
+bool trusted(double n, double u, double m2) {
+  constexpr double farthest = 2;  // (mean - pivot)^2, in variances
+  constexpr double smallest = std::is_same_v<Lane, float> ? 0x1p-100 : -1;  // variance, above the underflow of squares
+  return (u * u <= farthest * n * m2) & (m2 >= smallest * n) & (m2 <= std::numeric_limits<double>::max());
+}
+
+/// Mean and m2 about a pivot, from the sums about it.
+template <typename Lane>
+void moments_from_sums(const ChannelSums& sums, Index channels, double n, const Lane* pivot, double* mean, double* m2) {
+  const double per_value = 1 / n;
+  for (Index c = 0; c < channels; ++c) {
+    const double shift = sums.u[c] * per_value;
+    mean[c] = static_cast<double>(pivot[c]) + shift;
+    m2[c] = sums.uv[c] - sums.u[c] * shift;
+  }
 }
 
 template <typename Lane, typename T>
 void box_moments_in(const Plan& plan, const Box& box, const T* x, double* mean, double* m2) {
   constexpr int flush = tile_rows;
   const auto n = static_cast<double>(box.per_channel());
+  const Index channels = box.channels();
   Lane pivot[block_lanes];
   ChannelSums sums;
-  choose_pivots(plan, box, x, std::is_same_v<Lane, float> ? pivot_values : 1, pivot);
+  choose_pivots(plan, box, x, pivot);
   sum_box<flush>(plan, box, Deviations<T>{x}, pivot, sums);
-
-  bool all_trusted = true;
-  for (Index c = 0; c < box.channels(); ++c) {
-    mean[c] = static_cast<double>(pivot[c]) + sums.u[c] / n;
-    m2[c] = sums.uv[c] - sums.u[c] * (sums.u[c] / n);
-    all_trusted = all_trusted && trusted<Lane>(n, sums.u[c], sums.uv[c], m2[c]);
-  }
-  if (all_trusted) return;
+  moments_from_sums(sums, channels, n, pivot, mean, m2);
+  bool all = true;
+  for (Index c = 0; c < channels; ++c) all &= trusted<Lane>(n, sums.u[c], m2[c]);
+  if (all) return;
 
   ChannelSums again;
-  double centre[block_lanes];
-  for (Index c = 0; c < box.channels(); ++c) {
-    centre[c] = std::isfinite(mean[c]) ? mean[c] : static_cast<double>(pivot[c]);
-  }
+  double centre[block_lanes], mean_again[block_lanes], m2_again[block_lanes];
+  for (Index c = 0; c < channels; ++c) centre[c] = std::isfinite(mean[c]) ? mean[c] : static_cast<double>(pivot[c]);
   sum_box<flush>(plan, box, Deviations<T>{x}, centre, again);
-  for (Index c = 0; c < box.channels(); ++c) {
-    if (trusted<Lane>(n, sums.u[c], sums.uv[c], m2[c])) continue;
-    mean[c] = centre[c] + again.u[c] / n;
-    const double rest = again.uv[c] - again.u[c] * (again.u[c] / n);
-    m2[c] = rest < 0 ? 0 : rest;  // NaN stays NaN
+  moments_from_sums(again, channels, n, centre, mean_again, m2_again);
+  for (Index c = 0; c < channels; ++c) {
+    if (trusted<Lane>(n, sums.u[c], m2[c])) continue;
+    mean[c] = mean_again[c];
+    m2[c] = m2_again[c] < 0 ? 0 : m2_again[c];  // NaN stays NaN
   }
 }
 
@@ -109,14 +130,12 @@ struct MomentsReduction {
   }
 };
 
-/// invstd[c] = 1 / sqrt(m2[c] / n + eps), and 0 where that would divide by 0, as PyTorch has it in training.
+/// invstd[c] = 1 / sqrt(m2[c] / n + eps). invstd may be m2.
 inline void invert_deviations(const double* m2, Index channels, double n, double eps, double* invstd) {
   const auto count = Packet<double>::all(n), e = Packet<double>::all(eps), one = Packet<double>::all(1);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
     store(invstd + c, one / sqrt(load<double>(m2 + c, extent) / count + e), extent);
   });
-  if (eps > 0) return;
-  for (Index c = 0; c < channels; ++c) invstd[c] = m2[c] == 0 ? 0 : invstd[c];
 }
 
 }  // namespace tensornorm::detail

@@ -21,10 +21,6 @@ struct ChannelSums {
 };
 
 template <typename Lane>
-struct Factors {
-  Packet<Lane> u, v;
-};
-template <typename Lane>
 struct PacketSums {
   Packet<Lane> u, uv;
 };
@@ -34,27 +30,14 @@ struct WideSums {
   friend WideSums operator+(const WideSums& a, const WideSums& b) { return {a.u + b.u, a.uv + b.uv}; }
 };
 
-/// A channel number for every lane of a row: one value for all (runs), or one a lane (rows).
-template <typename Lane>
-struct OneForAll {
-  Packet<Lane> value;
-  Packet<Lane> operator()(Index) const { return value; }
-};
-template <typename Lane>
-struct OneALane {
-  const Lane* values;  // [lanes], readable up to a whole packet past the last
-  Packet<Lane> operator()(Index lane) const { return load<Lane>(values + lane); }
-};
-
 /// Pairwise sums over `Rows` rows, from row r on.
 template <int Rows, typename Lane, typename Term>
 PacketSums<Lane> sum_in_lanes(const Term& term, Index r) {
-  if constexpr (Rows == 1) {
-    const Factors<Lane> a = term(r);
-    return {a.u, a.u * a.v};
-  } else if constexpr (Rows == 2) {
-    const Factors<Lane> a = term(r), b = term(r + 1);
-    return {a.u + b.u, fma(b.u, b.v, a.u * a.v)};
+  if constexpr (Rows <= 2) {
+    const Packet<Lane> u = term.u(r), uv = u * term.v(r, u);
+    if constexpr (Rows == 1) return {u, uv};
+    const Packet<Lane> next = term.u(r + 1);
+    return {u + next, fma(next, term.v(r + 1, next), uv)};
   } else {
     const PacketSums<Lane> a = sum_in_lanes<Rows / 2, Lane>(term, r), b = sum_in_lanes<Rows / 2, Lane>(term, r + Rows / 2);
     return {a.u + b.u, a.uv + b.uv};
@@ -72,13 +55,13 @@ WideSums<Lane> sum_column(const Term& term, Index r) {
 }
 
 /// Sums over `rows` rows of `lanes` lanes each: add(lane, sums) for every packet of lanes of every tile of rows.
-/// term(row, lane, extent) gives the factors; those beyond a Part must be zero in u if add() merges lanes.
-template <int Flush, typename Lane, typename Term, typename Add>
-void sum_patch(Index rows, Index lanes, const Term& term, const Add& add) {
+/// factors(lane, extent) is the column at a lane: what gives u and v at each of its rows.
+template <int Flush, typename Lane, typename FactorsOf, typename Add>
+void sum_patch(Index rows, Index lanes, const FactorsOf& factors, const Add& add) {
   const auto tile = [&](Index r, auto tile_height) {
     constexpr int height = decltype(tile_height)::value;
     for_each_packet<Lane>(lanes, [&](Index l, auto extent) {
-      add(l, sum_column<height, Flush, Lane>([&](Index row) { return term(row, l, extent); }, r));
+      add(l, sum_column<height, Flush, Lane>(factors(l, extent), r));
     });
   };
   Index r = 0;
@@ -101,25 +84,41 @@ void spread(const Lane* a_channel, Index channels, Index inner, Index fold, Lane
   }
 }
 
-/// Adds lanes up into channels: [fold, channels, inner] -> [channels].
-inline void gather(const double* a_lane, Index channels, Index inner, Index fold, double* a_channel) {
-  for (Index c = 0; c < channels; ++c) a_channel[c] = 0;
-  for (Index f = 0; f < fold; ++f) {
-    for (Index c = 0; c < channels; ++c) {
-      const double* lanes = a_lane + (f * channels + c) * inner;
-      if (inner == 1) {
-        a_channel[c] += *lanes;
-      } else {
-        Packet<double> sum = Packet<double>::all(0);
-        for_each_packet<double>(inner, [&](Index l, auto extent) { sum = sum + load<double>(lanes + l, extent); });
-        a_channel[c] += reduce_add(sum);
-      }
-    }
+/// Adds lanes up into channels, pairwise: [fold, channels, inner] -> [channels]. Overwrites a_lane.
+inline void gather(double* a_lane, Index channels, Index inner, Index fold, double* a_channel) {
+  const Index row = channels * inner;
+  while (fold > 1) {
+    const Index half = (fold + 1) / 2;
+    for (Index l = 0; l < (fold - half) * row; ++l) a_lane[l] += a_lane[half * row + l];
+    fold = half;
+  }
+  if (inner == 1) {
+    std::copy_n(a_lane, channels, a_channel);
+    return;
+  }
+  for (Index c = 0; c < channels; ++c) {
+    Packet<double> sum = Packet<double>::all(0);
+    for_each_packet<double>(inner, [&](Index l, auto extent) { sum = sum + load<double>(a_lane + c * inner + l, extent); });
+    a_channel[c] = reduce_add(sum);
   }
 }
 
-// `Terms` names the tensors that are read: terms.factors(offset, centre, extent) are the factors at the elements from
-// `offset` on, centre being their channels' number (a pivot, a mean). centre: Lane [channels of the box].
+// `Terms` names the tensors that are read: terms.u(offset, centre, extent) and terms.v(u, offset, centre, extent) are the
+// factors at the elements from `offset` on, centre being their channels' number (a pivot, a mean).
+
+/// The factors down a column: at rows `stride` apart from offset `first` on. Lanes beyond a Part add nothing.
+template <typename Lane, typename Terms, typename Extent>
+struct Column {
+  const Terms& terms;
+  Index first, stride;
+  Packet<Lane> centre;
+  Extent extent;
+
+  Packet<Lane> u(Index row) const { return keep(terms.u(first + row * stride, centre, extent), extent); }
+  Packet<Lane> v(Index row, Packet<Lane> u) const { return terms.v(u, first + row * stride, centre, extent); }
+};
+
+// centre: Lane [channels of the box].
 
 template <int Flush, typename Lane, typename Terms>
 [[gnu::flatten]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre, ChannelSums& sums) {
@@ -134,10 +133,11 @@ template <int Flush, typename Lane, typename Terms>
   const auto patch = [&](Index outer, Index rows, Index patch_lanes) {
     const Index first = plan.shape.offset(outer, box.channel_begin, 0);
     const Index stride = plan.fold * plan.shape.channels * inner;
-    const OneALane<Lane> centres{lane_centre};
     sum_patch<Flush, Lane>(
         rows, patch_lanes,
-        [&](Index r, Index l, auto extent) { return terms.template factors<Lane>(first + r * stride + l, centres(l), extent); },
+        [&](Index l, auto extent) {
+          return Column<Lane, Terms, decltype(extent)>{terms, first + l, stride, load<Lane>(lane_centre + l), extent};
+        },
         [&](Index l, const WideSums<Lane>& s) {
           (Wide<Lane>::load_from(u + l) + s.u).store_to(u + l);
           (Wide<Lane>::load_from(uv + l) + s.uv).store_to(uv + l);
@@ -152,33 +152,47 @@ template <int Flush, typename Lane, typename Terms>
   gather(uv, box.channels(), inner, plan.fold, sums.uv);
 }
 
-inline constexpr Index long_run = 512;  // from here on a run is tiled by itself, not together with its neighbours
+/// Columns that are summed one after the other; such pieces are then summed in turn, so that double rounds less.
+inline constexpr Index piece_columns = 32;
 
 template <int Flush, typename Lane, typename Terms>
-[[gnu::flatten]] void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre, ChannelSums& sums) {
+[[gnu::flatten]] void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre,
+                               ChannelSums& sums) {
+  constexpr Index W = width<Lane>;
+  constexpr Index long_run = piece_columns * W;  // from here on a run is tiled by itself, not together with others
+  constexpr Index piece_values = piece_columns * tile_rows * W;
   const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
+  const Index stride = plan.shape.channels * plan.shape.inner;
   for (Index c = 0; c < box.channels(); ++c) {
-    const OneForAll<Lane> channel_centre{Packet<Lane>::all(centre[c])};
-    WideSums<Lane> total{Wide<Lane>::zero(), Wide<Lane>::zero()};
-    const auto patch = [&](Index first, Index patch_rows, Index lanes, Index stride) {
+    const auto channel_centre = Packet<Lane>::all(centre[c]);
+    const Index first = plan.shape.offset(box.outer_begin, box.channel_begin + c, box.inner_begin);
+    WideSums<Lane> total{Wide<Lane>::zero(), Wide<Lane>::zero()}, piece = total;
+    const auto patch = [&](Index from, Index patch_rows, Index lanes, Index row_stride) {
       sum_patch<Flush, Lane>(
           patch_rows, lanes,
-          [&](Index r, Index l, auto extent) {
-            Factors<Lane> f = terms.template factors<Lane>(first + r * stride + l, channel_centre(l), extent);
-            return Factors<Lane>{keep(f.u, extent), f.v};
+          [&](Index l, auto extent) {
+            return Column<Lane, Terms, decltype(extent)>{terms, from + l, row_stride, channel_centre, extent};
           },
-          [&](Index, const WideSums<Lane>& s) { total = total + s; });
+          [&](Index, const WideSums<Lane>& s) { piece = piece + s; });
     };
-    const Index first = plan.shape.offset(box.outer_begin, box.channel_begin + c, box.inner_begin);
-    const Index stride = plan.shape.channels * plan.shape.inner;
+    const auto end_piece = [&] {
+      total = total + piece;
+      piece = {Wide<Lane>::zero(), Wide<Lane>::zero()};
+    };
     if (run < long_run && rows > 1) {
-      patch(first, rows, run, stride);
+      const Index step = std::max(tile_rows, round_down(piece_values / run, tile_rows));
+      for (Index r = 0; r < rows; r += step) {
+        patch(first + r * stride, std::min(step, rows - r), run, stride);
+        end_piece();
+      }
     } else {
-      constexpr Index W = width<Lane>;
-      const Index whole = round_down(run, W);
       for (Index r = 0; r < rows; ++r) {
-        patch(first + r * stride, run / W, W, W);
-        if (whole < run) patch(first + r * stride + whole, 1, run - whole, 0);
+        for (Index i = 0; i < run; i += piece_values) {
+          const Index from = first + r * stride + i, length = std::min(piece_values, run - i), whole = round_down(length, W);
+          patch(from, length / W, W, W);
+          if (whole < length) patch(from + whole, 1, length - whole, 0);
+          end_piece();
+        }
       }
     }
     sums.u[c] = reduce_add(total.u);

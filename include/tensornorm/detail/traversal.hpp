@@ -37,7 +37,6 @@ inline constexpr Index block_bytes = 256 * 1024;     // of x a block: it is stil
 inline constexpr Index chunk_bytes = 256 * 1024;     // of x a chunk, the unit of work when a block is larger than L2
 inline constexpr Index short_inner = 64;             // runs up to here are walked as rows, if there are enough rows
 inline constexpr Index tile_rows = 8;                // rows summed in registers before memory is touched
-inline constexpr Index min_column_lanes = 64;        // a narrower block would waste most of each DRAM page it opens
 
 /// The walk of one tensor.
 struct Plan {
@@ -64,17 +63,12 @@ inline Index round_down(Index n, Index multiple) { return n / multiple * multipl
 inline Plan plan_rows(Shape shape, Index value_bytes) {
   Plan plan{shape, true, 1, shape.channels, shape.outer, shape.inner};
   const Index row = shape.channels * shape.inner;
-  const Index chunk_values = chunk_bytes / value_bytes;
   if (row <= block_lanes / 2) {
     plan.fold = std::clamp<Index>(block_lanes / row, 1, std::max<Index>(1, shape.outer / tile_rows));
     if (plan.fold > 16) plan.fold = round_down(plan.fold, 16);  // then every folded row starts aligned if the first does
-  } else if (row > block_lanes || shape.outer * row > chunk_values) {
-    // Columns narrow enough that all their rows stay in L2 between the two passes, if they are not too narrow.
-    const Index column = round_down(std::min(chunk_values / shape.outer, block_lanes), 16);
-    plan.block_channels = std::max<Index>(1, (column >= min_column_lanes ? column : block_lanes) / shape.inner);
-    plan.block_channels = std::min(plan.block_channels, shape.channels);
   }
-  const Index rows = chunk_values / (plan.block_channels * shape.inner);
+  plan.block_channels = std::min(shape.channels, std::max<Index>(1, block_lanes / shape.inner));
+  const Index rows = chunk_bytes / value_bytes / (plan.block_channels * shape.inner);
   plan.chunk_outer = std::max(plan.fold * tile_rows, round_down(rows, plan.fold * tile_rows));
   return plan;
 }

@@ -1,0 +1,40 @@
+// What a figure was measured on.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace bench {
+
+struct Machine {
+  std::string processor, caches, compiler, flags, instructions, load;
+  long last_cache_bytes;
+};
+Machine this_machine();
+
+/// argv in one line.
+std::string command_line(int argc, char** argv);
+
+/// One flat JSON object, in one line: what the plots' scripts read line by line.
+class JsonLine {
+ public:
+  JsonLine& text(const std::string& key, const std::string& value);
+  JsonLine& number(const std::string& key, double value);
+  JsonLine& truth(const std::string& key, bool value);
+  std::string str() const { return "{" + body_ + "}"; }
+
+ private:
+  JsonLine& raw(const std::string& key, const std::string& value);
+  std::string body_;
+};
+
+JsonLine to_json(const Machine& machine, const std::string& command);
+
+/// Writes {"machine": {...}, "<name>": [ ... ], ...} with one object a line.
+struct JsonArray {
+  std::string name;
+  std::vector<JsonLine> lines;
+};
+void write_json(const std::string& file, const JsonLine& machine, const std::vector<JsonArray>& arrays);
+
+}  // namespace bench

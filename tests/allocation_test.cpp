@@ -1,0 +1,251 @@
+// The heap: a call that runs out of memory changes nothing, and one that has run before does not ask for any.
+#include <doctest/doctest.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+#include <optional>
+#include <tensornorm/tensornorm.hpp>
+
+#include "support/bits.hpp"
+#include "support/layouts.hpp"
+#include "support/random.hpp"
+#include "support/snapshot.hpp"
+
+namespace {
+
+// Every allocation of this thread passes here while `armed`: counted, and refused when it is number `refused`.
+struct Heap {
+  bool armed = false;
+  long count = 0;
+  long refused = -1;
+};
+thread_local Heap heap;
+
+bool grants() noexcept { return !heap.armed || heap.count++ != heap.refused; }
+
+}  // namespace
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define TN_TEST_SANITIZED
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TN_TEST_SANITIZED
+#endif
+
+#if defined(__GLIBC__) && !defined(TN_TEST_SANITIZED)
+
+// malloc itself: Eigen calls it, and so does operator new.
+extern "C" {
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* block, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
+
+void* malloc(std::size_t size) noexcept { return grants() ? __libc_malloc(size) : nullptr; }
+void* calloc(std::size_t count, std::size_t size) noexcept { return grants() ? __libc_calloc(count, size) : nullptr; }
+void* realloc(void* block, std::size_t size) noexcept { return grants() ? __libc_realloc(block, size) : nullptr; }
+void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
+  return grants() ? __libc_memalign(alignment, size) : nullptr;
+}
+int posix_memalign(void** block, std::size_t alignment, std::size_t size) noexcept {
+  *block = grants() ? __libc_memalign(alignment, size) : nullptr;
+  return *block == nullptr ? ENOMEM : 0;
+}
+}
+
+#else
+
+// A sanitizer has malloc; what the library takes by operator new is still seen.
+namespace {
+void* take(std::size_t size) {
+  void* const block = grants() ? std::malloc(size == 0 ? 1 : size) : nullptr;
+  if (block == nullptr) throw std::bad_alloc();
+  return block;
+}
+}  // namespace
+void* operator new(std::size_t size) { return take(size); }
+void* operator new[](std::size_t size) { return take(size); }
+void operator delete(void* block) noexcept { std::free(block); }
+void operator delete[](void* block) noexcept { std::free(block); }
+void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+void operator delete[](void* block, std::size_t) noexcept { std::free(block); }
+
+#endif
+
+namespace tn = tensornorm;
+using namespace tn_test;
+
+namespace {
+
+/// How often call() asks the heap for memory.
+template <typename Call>
+long allocations(Call call) {
+  heap = {true, 0, -1};
+  call();
+  heap.armed = false;
+  return heap.count;
+}
+
+/// Refuses the k-th allocation of call(), for every k it gets to, on a fresh copy of the layer and output each time.
+/// Returns how many allocations were refused.
+template <typename Layer, typename Y, typename Call>
+long refuse_each_allocation(const Layer& layer, const Y& output, Call call) {
+  const Snapshot before(layer);
+  const auto bytes = bytes_of(output);
+  for (long k = 0;; ++k) {
+    Layer bn = layer;
+    Y y = output;
+    bool thrown = false;
+    heap = {true, 0, k};
+    try {
+      call(bn, y);
+    } catch (const std::bad_alloc&) {
+      thrown = true;
+    }
+    heap.armed = false;
+    if (!thrown) return k;
+    INFO("allocation " << k);
+    CHECK(Snapshot(bn) == before);
+    CHECK(bytes_of(y) == bytes);
+    CHECK(dims_of(y) == dims_of(output));
+    if (k == 1000) return k;  // it would go on for ever
+  }
+}
+
+/// Shapes that take every way through memory, with the channels in axis 1 or last.
+template <typename Body>
+void for_each_case(Body body) {
+  for_each_order([&](auto order) {
+    using X = Tensor<float, 4, decltype(order)::value>;
+    for (const int axis : {1, -1}) {
+      for (const Dims& shape : small_shapes()) {
+        const Dims dims = with_channels_at(shape, axis);
+        Random random(1);
+        const X x = normal<X>(random, dims), dy = normal<X>(random, dims);
+        tn::BatchNorm2d<> bn(shape[1], on_axis(axis));
+        INFO(to_text(dims, axis, decltype(order)::value, 1));
+        body(bn, x, dy);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+TEST_CASE("allocations are seen") {
+  int* volatile number = nullptr;
+  CHECK(allocations([&] { number = new int(1); }) == 1);
+  delete number;
+  CHECK(allocations([] {}) == 0);
+#ifndef TN_TEST_SANITIZED
+  Eigen::VectorXf vector;
+  CHECK(allocations([&] { vector.resize(100); }) == 1);
+  CHECK(vector.size() == 100);
+#endif
+}
+
+TEST_CASE("a layer that has run takes nothing from the heap for forward(x, y) and backward(x, dy, dx)") {
+  for_each_case([](auto& bn, const auto& x, const auto& dy) {
+    auto y = x, dx = dy;
+    bn.forward(x, y);
+    bn.backward(x, dy, dx);
+    CHECK(allocations([&] { bn.forward(x, y); }) == 0);
+    CHECK(allocations([&] { bn.backward(x, dy, dx); }) == 0);
+    bn.eval();
+    CHECK(allocations([&] { bn.forward(x, y); }) == 0);
+    CHECK(allocations([&] { bn.backward(x, dy, dx); }) == 0);
+    bn.train();
+    CHECK(allocations([&] { bn.forward(x, y); }) == 0);
+    CHECK(allocations([&] { bn.backward(x, dy, dx); }) == 0);
+  });
+}
+
+TEST_CASE("and neither do matrices, maps, double, and half inputs") {
+  const auto check = [](auto bn, const auto& x) {
+    auto y = x, dx = x;
+    bn.forward(x, y);
+    bn.backward(x, x, dx);
+    CHECK(allocations([&] { bn.forward(x, y); }) == 0);
+    CHECK(allocations([&] { bn.backward(x, x, dx); }) == 0);
+  };
+  Random random(2);
+  check(tn::BatchNorm1d<>(5), normal<Eigen::MatrixXf>(random, {30, 5}));
+  check(tn::BatchNorm1d<double>(70), normal<Eigen::ArrayXXd>(random, {9, 70}));
+  check(tn::BatchNorm2d<double>(3), normal<Tensor<double, 4>>(random, {4, 3, 9, 11}));
+  check(tn::BatchNorm3d<>(3), normal<Tensor<Eigen::half, 5>>(random, {4, 3, 2, 9, 11}));
+  check(tn::BatchNorm2d<>(70), normal<Tensor<Eigen::bfloat16, 4>>(random, {40, 70, 1, 1}));
+  auto x = normal<Tensor<float, 4>>(random, {4, 3, 9, 11}), y = x;
+  tn::BatchNorm2d<> bn(3);
+  Eigen::TensorMap<Tensor<float, 4>> map(y.data(), y.dimensions());
+  bn.forward(x, map);
+  CHECK(allocations([&] { bn.forward(x, map); }) == 0);
+}
+
+TEST_CASE("out of memory at any allocation: parameters, statistics, gradients and outputs as they were") {
+  long refused = 0;
+  for_each_case([&](auto& bn, const auto& x, const auto& dy) {
+    using X = std::decay_t<decltype(x)>;
+    const auto fresh = bn;
+    const X full = x, none;
+    refused += refuse_each_allocation(fresh, full, [&](auto& layer, auto& y) { layer.forward(x, y); });
+    refused += refuse_each_allocation(fresh, none, [&](auto& layer, auto& y) { layer.forward(x, y); });
+    refused += refuse_each_allocation(fresh, full, [&](auto& layer, auto&) { layer.forward(x); });
+    refused += refuse_each_allocation(fresh, full, [&](auto& layer, auto& y) { layer.forward(x * 2.f, y); });
+    bn(x);
+    refused += refuse_each_allocation(bn, full, [&](auto& layer, auto& dx) { layer.backward(x, dy, dx); });
+    refused += refuse_each_allocation(bn, none, [&](auto& layer, auto& dx) { layer.backward(x, dy, dx); });
+    refused += refuse_each_allocation(bn, full, [&](auto& layer, auto&) { layer.backward(x, dy); });
+    bn.eval();
+    refused += refuse_each_allocation(bn, full, [&](auto& layer, auto& y) { layer.forward(x, y); });
+    refused += refuse_each_allocation(bn, none, [&](auto& layer, auto& y) { layer.forward(x, y); });
+    refused += refuse_each_allocation(bn, full, [&](auto& layer, auto& dx) { layer.backward(x, dy, dx); });
+  });
+  CHECK(refused > 0);
+}
+
+TEST_CASE("out of memory in a forward leaves what was remembered of the one before") {
+  Random random(3);
+  const auto x = normal<Tensor<float, 4>>(random, {4, 3, 9, 11}),
+             other = normal<Tensor<float, 4>>(random, {4, 3, 9, 11});
+  tn::BatchNorm2d<> bn(3);
+  bn(x);
+  const Tensor<float, 4> wanted = tn::BatchNorm2d<>(bn).backward(x, other);
+  for (long k = 0; k < 1000; ++k) {
+    tn::BatchNorm2d<> copy = bn;
+    Tensor<float, 4> y;
+    heap = {true, 0, k};
+    bool thrown = false;
+    try {
+      copy.forward(other, y);
+    } catch (const std::bad_alloc&) {
+      thrown = true;
+    }
+    heap.armed = false;
+    if (!thrown) {
+      CHECK(k > 0);  // y at least had to be made
+      return;
+    }
+    CHECK(same_bits(copy.backward(x, other), wanted));
+  }
+  FAIL("every allocation was refused and there was always another");
+}
+
+TEST_CASE("out of memory with a thread pool: the same") {
+  Eigen::ThreadPool pool(3);
+  Eigen::ThreadPoolDevice device(&pool, 3);
+  Random random(4);
+  for (const Dims& dims : {Dims{8, 16, 28, 28}, Dims{2, 3, 100, 100}, Dims{3000, 3, 1, 1}}) {
+    const auto x = normal<Tensor<float, 4>>(random, dims), dy = normal<Tensor<float, 4>>(random, dims);
+    tn::BatchNorm2d<> bn(dims[1]);
+    INFO(to_text(dims));
+    refuse_each_allocation(bn, x, [&](auto& layer, auto& y) { layer.forward(device, x, y); });
+    bn(x);
+    refuse_each_allocation(bn, dy, [&](auto& layer, auto& dx) { layer.backward(device, x, dy, dx); });
+    bn.eval();
+    refuse_each_allocation(bn, x, [&](auto& layer, auto& y) { layer.forward(device, x, y); });
+  }
+}

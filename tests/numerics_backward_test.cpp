@@ -1,0 +1,150 @@
+// The promises about backward: the bounds on dx, dweight and dbias, and the gradients against differences of forward.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <tensornorm/tensornorm.hpp>
+#include <vector>
+
+#include "support/bits.hpp"
+#include "support/bounds.hpp"
+#include "support/layouts.hpp"
+#include "support/random.hpp"
+#include "support/reference.hpp"
+
+namespace tn = tensornorm;
+using namespace tn_test;
+
+TEST_CASE_TEMPLATE("promise 3: dx, dweight and dbias, training and eval, with every correction", Scalar, float,
+                   double) {
+  Worst worst;
+  for_each_order([&](auto order) {
+    using X = Tensor<Scalar, 4, decltype(order)::value>;
+    for (const int axis : {1, -1, 0, 2}) {
+      for (const Dims& shape : small_shapes()) {
+        for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+          const Dims dims = with_channels_at(shape, axis);
+          Random random(seed);
+          tn::BatchNormOptions options = on_axis(axis);
+          options.correction = seed == 6 ? 1 : 0;
+          tn::BatchNorm2d<Scalar> bn(shape[1], options);
+          randomise_parameters(random, bn);
+          const X x = ill_conditioned<X>(random, dims, axis);
+          const X dy = normal<X>(random, dims, seed % 2 == 0 ? 0 : random.uniform(-3, 3));
+          bn(x);
+          const double training = gradient_error(bn, logical(x), logical(dy), bn.backward(x, dy), Statistics::kBatch);
+          bn.eval();
+          bn.zero_grad();
+          const double eval = gradient_error(bn, logical(x), logical(dy), bn.backward(x, dy), Statistics::kRunning);
+          INFO(to_text(dims, axis, decltype(order)::value, seed));
+          CHECK(training <= 1);
+          CHECK(eval <= 1);
+          worst.add(std::max(training, eval));
+        }
+      }
+    }
+  });
+  MESSAGE("error / bound at most: " << worst.ratio());
+}
+
+TEST_CASE("promise 3: with dy a multiple of xhat, and with dy constant, dx is next to nothing beside its terms") {
+  for_each_order([](auto order) {
+    using X = Tensor<float, 4, decltype(order)::value>;
+    for (const Dims& shape : small_shapes()) {
+      for (const int axis : {1, -1}) {
+        const Dims dims = with_channels_at(shape, axis);
+        Random random(3);
+        tn::BatchNorm2d<> bn(shape[1], on_axis(axis));
+        const X x = ill_conditioned<X>(random, dims, axis);
+        const X y = bn(x), ones = y.constant(1.f);
+        INFO(to_text(dims, axis, decltype(order)::value, 3));
+        CHECK(gradient_error(bn, logical(x), logical(y), bn.backward(x, y), Statistics::kBatch) <= 1);
+        bn.zero_grad();
+        CHECK(gradient_error(bn, logical(x), logical(ones), bn.backward(x, ones), Statistics::kBatch) <= 1);
+      }
+    }
+  });
+}
+
+namespace {
+
+/// sum(y * coefficient) of a training forward by a copy of the layer.
+template <typename Layer, typename X>
+long double loss(const Layer& layer, const X& x, const X& coefficient) {
+  Layer bn = layer;
+  const X y = bn(x);
+  Sum sum;
+  for (Index i = 0; i < y.size(); ++i) {
+    sum.add(static_cast<long double>(y.data()[i]) * static_cast<long double>(coefficient.data()[i]));
+  }
+  return sum.value();
+}
+
+/// The derivative of loss() with respect to `value`, which it can see, by central differences of h and h / 2.
+template <typename Loss>
+double richardson(double& value, double h, Loss loss_now) {
+  const double middle = value;
+  const auto difference = [&](double step) {
+    value = middle + step;
+    const double up = value;
+    const long double above = loss_now();
+    value = middle - step;
+    const long double below = loss_now();
+    return (above - below) / (static_cast<long double>(up) - static_cast<long double>(value));
+  };
+  const long double coarse = difference(h), fine = difference(h / 2);
+  value = middle;
+  return static_cast<double>((4 * fine - coarse) / 3);
+}
+
+/// The worst of the gradients with respect to x, weight and bias, relative to 1 or to the gradient if that is more.
+template <typename X>
+double check_gradients(const Dims& dims, int axis, double h, double eps, int correction, std::uint64_t seed) {
+  Random random(seed);
+  tn::BatchNormOptions options = on_axis(axis);
+  options.eps = eps;
+  options.correction = correction;
+  tn::BatchNorm2d<double> bn(dims[resolve_axis(axis, dims)], options);
+  randomise_parameters(random, bn);
+  X x = normal<X>(random, dims, 0.5);
+  const X coefficient = normal<X>(random, dims);
+  bn(x);
+  const X dx = bn.backward(x, coefficient);
+  Worst worst;
+  const auto compare = [&](double numeric, double analytic) {
+    worst.add(static_cast<long double>(std::abs(numeric - analytic)),
+              static_cast<long double>(std::max(1.0, std::abs(analytic))));
+  };
+  const auto now = [&] { return loss(bn, x, coefficient); };
+  for (Index i = 0; i < x.size(); ++i) compare(richardson(x.data()[i], h, now), dx.data()[i]);
+  for (Index c = 0; c < bn.num_features(); ++c) {
+    compare(richardson(bn.weight()(c), h, now), bn.weight_grad()(c));
+    compare(richardson(bn.bias()(c), h, now), bn.bias_grad()(c));
+  }
+  return worst.ratio();
+}
+
+}  // namespace
+
+TEST_CASE("promise 11: gradients in double against fourth-order differences") {
+  for_each_order([](auto order) {
+    using X = Tensor<double, 4, decltype(order)::value>;
+    for (const int axis : {1, -1, 0}) {
+      for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+        for (const int correction : {0, 1}) {
+          for (const Dims& shape : {Dims{5, 3, 2, 2}, Dims{1, 2, 5, 5}, Dims{24, 5, 1, 1}, Dims{2, 17, 2, 5}}) {
+            const Dims dims = with_channels_at(shape, axis);
+            INFO(to_text(dims, axis, decltype(order)::value, seed) << " correction " << correction);
+            CHECK(check_gradients<X>(dims, axis, 1e-2, 1e-5, correction, seed) <= 1e-10);
+          }
+        }
+        // Two values are +1 and -1 whatever they are, but for eps: a large one gives the gradient something to be.
+        const Dims two = with_channels_at({2, 3, 1, 1}, axis);
+        INFO(to_text(two, axis, decltype(order)::value, seed));
+        CHECK(check_gradients<X>(two, axis, 1e-3, 0.1, 0, seed) <= 1e-8);
+        CHECK(check_gradients<X>(two, axis, 1e-3, 0.1, 1, seed) <= 1e-8);
+      }
+    }
+  });
+}
