@@ -34,8 +34,7 @@ long cache_bytes(int level) {
   return 0;
 }
 
-std::string cache_text(int level) {
-  const long bytes = cache_bytes(level);
+std::string text_of_bytes(long bytes) {
   return bytes >= 1 << 20 ? std::to_string(bytes >> 20) + " MiB" : std::to_string(bytes >> 10) + " KiB";
 }
 
@@ -57,12 +56,16 @@ Machine this_machine() {
   std::snprintf(load_text, sizeof load_text, "%.2f", load[0]);
   Machine machine;
   machine.processor = std::to_string(std::thread::hardware_concurrency()) + " cores of " + processor_name();
-  machine.caches = "L1 " + cache_text(1) + ", L2 " + cache_text(2) + ", L3 " + cache_text(3);
+  for (int level = 1; level <= 4; ++level) {
+    const long bytes = cache_bytes(level);
+    if (bytes == 0) continue;
+    machine.caches += (level > 1 ? ", L" : "L") + std::to_string(level) + " " + text_of_bytes(bytes);
+    machine.cache_bytes.push_back(bytes);
+  }
   machine.compiler = __VERSION__;
   machine.flags = TENSORNORM_BENCH_FLAGS;
   machine.instructions = Eigen::SimdInstructionSetsInUse();
   machine.load = load_text;
-  machine.last_cache_bytes = cache_bytes(3) > 0 ? cache_bytes(3) : 32L << 20;
   return machine;
 }
 

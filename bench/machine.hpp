@@ -8,7 +8,8 @@ namespace bench {
 
 struct Machine {
   std::string processor, caches, compiler, flags, instructions, load;
-  long last_cache_bytes;
+  std::vector<long> cache_bytes;  // of each level that there is, smallest first
+  long last_cache_bytes() const { return cache_bytes.empty() ? 32L << 20 : cache_bytes.back(); }
 };
 Machine this_machine();
 

@@ -150,6 +150,24 @@ TEST_CASE("half inputs, matrices, maps and the const layer on a pool") {
   CHECK(same_bits(y, other.eval()(m)));
 }
 
+TEST_CASE("an empty batch on a pool") {
+  Pool pool(3);
+  for (const Dims& dims : {Dims{0, 3, 2, 5}, Dims{4, 3, 0, 5}, Dims{4, 3, 2, 0}}) {
+    for (const bool training : {true, false}) {
+      tn::BatchNorm2d<> bn(3);
+      bn.train(training);
+      const Snapshot before(bn);
+      const auto empty = make<Tensor<float, 4>>(dims);
+      Tensor<float, 4> y, dx;
+      bn.forward(pool.device, empty, y);
+      bn.backward(pool.device, empty, empty, dx);
+      CHECK(dims_of(y) == dims);
+      CHECK(dims_of(dx) == dims);
+      CHECK(Snapshot(bn) == before);
+    }
+  }
+}
+
 TEST_CASE("called from a worker of the same pool: no deadlock, the same bits") {
   using X = Tensor<float, 4>;
   // One thread, which is the caller; two, both of them callers at the same time; more callers than threads.

@@ -1,4 +1,5 @@
-// One real layer against the least that any layer must do: read its input once and write its output once.
+// One real layer against the least that any layer must do: read its input once and write its output once. The limit is
+// the faster of two ways to copy the tensor, in the same run.
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -26,6 +27,15 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+/// A copy with the stores that the library uses for tensors larger than the caches.
+void streaming_copy(const float* from, float* to, Eigen::Index size) {
+  using namespace tensornorm::detail;
+  for_each_packet_of<float>(to, size, true, [&](Index l, auto extent) {
+    Streamed{}(to + l, load<float>(from + l, extent), extent);
+  });
+  fence_streams();
+}
+
 }  // namespace
 
 void timing_section(Report& report) {
@@ -46,6 +56,7 @@ void timing_section(Report& report) {
   };
   std::vector<Contender> all{
       {"memcpy of the same bytes", [&] { std::memcpy(y.data(), x.data(), bytes); }, {}},
+      {"the same past the caches", [&] { streaming_copy(x.data(), y.data(), x.size()); }, {}},
       {"training forward", [&] { training.forward(x, y); }, {}},
       {"eval forward", [&] { eval.forward(x, y); }, {}},
   };
@@ -59,12 +70,12 @@ void timing_section(Report& report) {
 
   report.heading("Time: a layer of ResNet-50, 32 x 64 x 56 x 56 float, one thread (median of " +
                  std::to_string(rounds) + ")");
-  const double limit = median(all.front().microseconds);
+  const double limit = std::min(median(all[0].microseconds), median(all[1].microseconds));
   for (const Contender& contender : all) {
     const double time = median(contender.microseconds);
     const double gigabytes = 2 * static_cast<double>(bytes) / time / 1e3;  // read and written, a second
     report.line(left(contender.name, 28) + fixed(time, 0, 8) + " us" + fixed(gigabytes, 1, 8) + " GB/s" +
-                fixed(100 * limit / time, 0, 8) + " % of memcpy's speed");
+                fixed(100 * limit / time, 0, 8) + " % of the limit");
   }
 }
 
