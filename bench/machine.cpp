@@ -62,7 +62,7 @@ Machine this_machine() {
     machine.caches += (level > 1 ? ", L" : "L") + std::to_string(level) + " " + text_of_bytes(bytes);
     machine.cache_bytes.push_back(bytes);
   }
-  machine.compiler = __VERSION__;
+  machine.compiler = TENSORNORM_BENCH_COMPILER;
   machine.flags = TENSORNORM_BENCH_FLAGS;
   machine.instructions = Eigen::SimdInstructionSetsInUse();
   machine.load = load_text;

@@ -15,10 +15,10 @@ namespace tensornorm {
 
 /// Batch normalization of tensors with `SpatialDims` axes beside batch and channels; use it as BatchNorm1d, 2d or 3d.
 ///
-/// Scalar: float or double, the type of parameters and statistics. Inputs have the same scalar; a float layer also takes
-/// Eigen::half and Eigen::bfloat16, computes in float and rounds the output once. Inputs are Eigen::Tensor, TensorMap,
-/// TensorFixedSize, and for rank 2 any dense Eigen matrix or array; RowMajor or ColMajor, without a copy as long as their
-/// memory is contiguous. Other expressions are evaluated first.
+/// Scalar: float or double, the type of parameters and statistics. Inputs have the same scalar; a float layer also
+/// takes Eigen::half and Eigen::bfloat16, computes in float and rounds the output once. Inputs are Eigen::Tensor,
+/// TensorMap, TensorFixedSize, and for rank 2 any dense Eigen matrix or array; RowMajor or ColMajor, without a copy as
+/// long as their memory is contiguous. Other expressions are evaluated first.
 ///
 /// Meaning: torch.nn.BatchNorm2d (https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html).
 /// Errors: std::invalid_argument for wrong values, std::logic_error for a wrong order of calls. After a throw layer and
@@ -97,9 +97,9 @@ class BatchNorm {
     forward_operand(device, in.operand(), y);
   }
 
-  /// dx, the gradient of the present mode's forward at x, given that of its output, dy; adds the parameters' gradients to
-  /// weight_grad() and bias_grad(). In training mode x must be the x of the last training forward, whose mean and invstd
-  /// the layer has kept; std::logic_error when there was none.
+  /// dx, the gradient of the present mode's forward at x, given that of its output, dy; adds the parameters' gradients
+  /// to weight_grad() and bias_grad(). In training mode x must be the x of the last training forward, whose mean and
+  /// invstd the layer has kept; std::logic_error when there was none.
   template <typename X, typename DY>
   auto backward(const X& x, const DY& dy) {
     typename detail::EigenTraits<X>::Plain dx;
@@ -221,9 +221,13 @@ class BatchNorm {
     const auto view = checked_view(x, batch_statistics);
     check_gradients(x, dy, view);
     detail::check_output("dx", dx, x, {"dy", dy.data, dy.bytes()},
-                         {{"x", x.data, x.bytes()}, memory("weight", weight_), memory("bias", bias_),
-                          memory("running_mean", running_mean_), memory("running_var", running_var_),
-                          memory("weight_grad", weight_grad_), memory("bias_grad", bias_grad_)});
+                         {{"x", x.data, x.bytes()},
+                          memory("weight", weight_),
+                          memory("bias", bias_),
+                          memory("running_mean", running_mean_),
+                          memory("running_var", running_var_),
+                          memory("weight_grad", weight_grad_),
+                          memory("bias_grad", bias_grad_)});
     reserve(work_, 5 * num_features_);
     reserve(partials_, functional::scratch_doubles(device, view));
     if (view.size() == 0 || detail::is_resizable(dx)) detail::resize(dx, x.dimensions);
@@ -245,7 +249,8 @@ class BatchNorm {
         of.invstd[c] = 1 / std::sqrt(static_cast<double>(running_var_[c]) + options_.eps);
       }
       if (weight_.size() + bias_.size() > 0) functional::gradient_sums(device, view, dy_view, of.mean, sums, partials_);
-      functional::eval_input_gradient(device, dy_view, running_var_.data(), options_.eps, affine(), like(view, dx.data()));
+      functional::eval_input_gradient(device, dy_view, running_var_.data(), options_.eps, affine(),
+                                      like(view, dx.data()));
     }
     for (Eigen::Index c = 0; c < (weight_.size() > 0 ? weight_grad_.size() : 0); ++c) {
       weight_grad_[c] = static_cast<Scalar>(static_cast<double>(weight_grad_[c]) + sums.dy_dev[c] * of.invstd[c]);
@@ -285,10 +290,10 @@ class BatchNorm {
 
   template <typename T, int Rank, typename Y>
   void check_forward_output(const detail::Operand<T, Rank>& x, const Y& y) const {
-    detail::check_output("y", y, x, {"x", x.data, x.bytes()},
-                         {memory("weight", weight_), memory("bias", bias_), memory("running_mean", running_mean_),
-                          memory("running_var", running_var_), memory("weight_grad", weight_grad_),
-                          memory("bias_grad", bias_grad_)});
+    detail::check_output(
+        "y", y, x, {"x", x.data, x.bytes()},
+        {memory("weight", weight_), memory("bias", bias_), memory("running_mean", running_mean_),
+         memory("running_var", running_var_), memory("weight_grad", weight_grad_), memory("bias_grad", bias_grad_)});
   }
 
   template <typename T, int Rank>
@@ -344,14 +349,14 @@ class BatchNorm {
   Eigen::Index num_features_;
   BatchNormOptions options_;
   bool training_ = true;
-  Vector weight_, bias_;                // [C], or empty
-  Vector weight_grad_, bias_grad_;      // [C], or empty
-  Vector running_mean_, running_var_;   // [C], or empty
+  Vector weight_, bias_;               // [C], or empty
+  Vector weight_grad_, bias_grad_;     // [C], or empty
+  Vector running_mean_, running_var_;  // [C], or empty
   std::int64_t num_batches_tracked_ = 0;
-  Eigen::Index remembered_ = 0;         // values a channel of the last training forward; 0: there was none
-  std::vector<double> batch_;           // its mean, m2 and invstd, [3, C]
-  std::vector<double> work_;            // of a backward: statistics [3, C], then its two sums [2, C]
-  detail::Scratch partials_;            // of chunks, when threads share a channel
+  Eigen::Index remembered_ = 0;  // values a channel of the last training forward; 0: there was none
+  std::vector<double> batch_;    // its mean, m2 and invstd, [3, C]
+  std::vector<double> work_;     // of a backward: statistics [3, C], then its two sums [2, C]
+  detail::Scratch partials_;     // of chunks, when threads share a channel
 };
 
 template <typename Scalar = float>

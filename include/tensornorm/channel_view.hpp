@@ -1,7 +1,8 @@
 // Any Eigen tensor or matrix as [outer, channels, inner]: element (o, c, i) at (o * channels + c) * inner + i.
 //
-// With the channels along axis a, RowMajor storage has outer = product of the sizes before a and inner = product of those
-// after it; ColMajor the other way round. NCHW, NHWC, Eigen's ColMajor and (N, C) matrices are all this one formula.
+// With the channels along axis a, RowMajor storage has outer = product of the sizes before a and inner = product of
+// those after it; ColMajor the other way round. NCHW, NHWC, Eigen's ColMajor and (N, C) matrices are all this one
+// formula.
 #pragma once
 
 #include <algorithm>
@@ -62,7 +63,8 @@ inline constexpr bool is_owning_tensor<Eigen::Tensor<S, R, O, I>> = true;
 /// What the passes need to know of a type X.
 template <typename X, typename = void>
 struct EigenTraits {
-  static_assert(is_tensor<X> || is_dense<X>, "tensornorm: expected an Eigen tensor, matrix or array, or an expression of them");
+  static_assert(is_tensor<X> || is_dense<X>,
+                "tensornorm: expected an Eigen tensor, matrix or array, or an expression of them");
 };
 
 template <typename X>
@@ -70,12 +72,13 @@ struct EigenTraits<X, std::enable_if_t<is_tensor<X>>> {
   using Scalar = std::remove_cv_t<typename X::Scalar>;
   using IndexType = typename X::Index;
   static constexpr int rank = X::NumDimensions;
-  static constexpr bool row_major =
-      static_cast<int>(Eigen::TensorEvaluator<const X, Eigen::DefaultDevice>::Layout) == static_cast<int>(Eigen::RowMajor);
+  static constexpr bool row_major = static_cast<int>(Eigen::TensorEvaluator<const X, Eigen::DefaultDevice>::Layout) ==
+                                    static_cast<int>(Eigen::RowMajor);
   static constexpr bool has_order = true;
   static constexpr bool has_memory = is_stored_tensor<X>;
-  using Plain = std::conditional_t<is_fixed_tensor<X>, X,
-                                   Eigen::Tensor<Scalar, rank, row_major ? Eigen::RowMajor : Eigen::ColMajor, IndexType>>;
+  using Plain =
+      std::conditional_t<is_fixed_tensor<X>, X,
+                         Eigen::Tensor<Scalar, rank, row_major ? Eigen::RowMajor : Eigen::ColMajor, IndexType>>;
 };
 
 template <typename X>
@@ -89,7 +92,8 @@ struct EigenTraits<X, std::enable_if_t<is_dense<X>>> {
   using Plain = typename X::PlainObject;
 };
 
-// ----------------------------------------------------------------------------------------- memory of one tensor at hand
+// ----------------------------------------------------------------------------------------- memory of one tensor at
+// hand
 
 /// A tensor's memory: contiguous, in RowMajor or ColMajor order of its axes.
 template <typename T, int Rank>
@@ -201,7 +205,8 @@ void resize(Y& y, const Dimensions<Rank>& dimensions) {
 template <typename T, int Rank>
 Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
   if (channel_axis < -Rank || channel_axis >= Rank) {
-    fail_argument("channel_axis should be in [", -Rank, ", ", Rank, ") for the ", Rank, "D ", name, ", not ", channel_axis);
+    fail_argument("channel_axis should be in [", -Rank, ", ", Rank, ") for the ", Rank, "D ", name, ", not ",
+                  channel_axis);
   }
   const int axis = channel_axis < 0 ? channel_axis + Rank : channel_axis;
   Eigen::Index before = 1, after = 1, all = 1;
@@ -209,7 +214,8 @@ Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
   for (int i = 0; i < Rank; ++i) {
     const Eigen::Index size = x.dimensions[static_cast<std::size_t>(i)];
     if (size < 0) fail_argument(name, " has a negative size: ", x.dimensions);
-    if (i != axis) counted = !__builtin_mul_overflow(i < axis ? before : after, size, i < axis ? &before : &after) && counted;
+    if (i != axis)
+      counted = !__builtin_mul_overflow(i < axis ? before : after, size, i < axis ? &before : &after) && counted;
     counted = !__builtin_mul_overflow(all, size, &all) && counted;
   }
   const bool empty = std::find(x.dimensions.begin(), x.dimensions.end(), 0) != x.dimensions.end();

@@ -1,14 +1,14 @@
 // Batch normalization without a layer: passes over memory seen as [outer, channels, inner].
 //
-// Each pass comes whole (training_forward, training_backward: a block of channels is read from memory once, and is still
-// in cache when it is read again) and as the two halves it is made of, for statistics that are merged from elsewhere
-// between them. The definitions are those of Ioffe and Szegedy, "Batch Normalization" (2015), with PyTorch's conventions
-// (https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html).
+// Each pass comes whole (training_forward, training_backward: a block of channels is read from memory once, and is
+// still in cache when it is read again) and as the two halves it is made of, for statistics that are merged from
+// elsewhere between them. The definitions are those of Ioffe and Szegedy, "Batch Normalization" (2015), with PyTorch's
+// conventions (https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html).
 //
-// Views are [outer, channels, inner]; what is called [C] has one number a channel. Nothing is checked here: views must not
-// be empty, outputs must not partly overlap inputs. Nothing throws or allocates: passes that merge partial results are
-// given a Scratch of at least scratch_doubles(). Every pass takes O(values) time. Calls are safe side by side if their
-// outputs and scratch differ. Results have the same bits on every device.
+// Views are [outer, channels, inner]; what is called [C] has one number a channel. Nothing is checked here: views must
+// not be empty, outputs must not partly overlap inputs. Nothing throws or allocates: passes that merge partial results
+// are given a Scratch of at least scratch_doubles(). Every pass takes O(values) time. Calls are safe side by side if
+// their outputs and scratch differ. Results have the same bits on every device.
 #pragma once
 
 #include "channel_view.hpp"
@@ -41,9 +41,10 @@ struct GradientSums {
   double* dy_dev;  // sum of dy * (x - mean): times invstd, the gradient of weight
 };
 
-/// Doubles of scratch that a pass over x wants on this device.
+/// Doubles of scratch that a pass over x, empty or not, wants on this device.
 template <typename Device, typename T>
 Index scratch_doubles(const Device& device, const ChannelView<T>& x) {
+  if (x.size() == 0) return 0;
   return detail::scratch_size(device, detail::plan_reduction(x.shape, sizeof(T)), sizeof(T));
 }
 
@@ -59,7 +60,8 @@ void batch_moments(const Device& device, const ChannelView<const T>& x, const Ba
 }
 
 /// Between the halves: invstd from m2, for channels [begin, end) of n values each.
-inline void batch_invstd(Index begin, Index end, Index n, double eps, int correction, const BatchStatistics& statistics) {
+inline void batch_invstd(Index begin, Index end, Index n, double eps, int correction,
+                         const BatchStatistics& statistics) {
   const auto count = static_cast<double>(n - correction);
   detail::invert_deviations(statistics.m2 + begin, end - begin, count, eps, statistics.invstd + begin);
   if (eps > 0) return;
@@ -105,7 +107,7 @@ template <typename T, typename Scalar>
 auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, const BatchStatistics& statistics,
                    const Affine<Scalar>& affine, const ChannelView<T>& y) {
   const bool in_place = x.data == y.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 2 * x.size() * Index{sizeof(T)}, in_place, true);
+  const auto movement = detail::movement_of(plan, sizeof(T), in_place, true);
   const detail::NormalizeTraining<T, detail::LaneOf<T>> f{{x.data}};
   return detail::mapping(plan, f, y.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
     std::copy_n(statistics.mean + first, count, numbers.mean);
@@ -120,7 +122,7 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
                     const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx) {
   const bool in_place = dy.data == dx.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 3 * x.size() * Index{sizeof(T)}, in_place, true);
+  const auto movement = detail::movement_of(plan, sizeof(T), in_place, true);
   const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
   const double per_value = 1 / n, per_freedom = 1 / (n - correction);
@@ -159,8 +161,8 @@ void training_forward(const Device& device, const ChannelView<const T>& x, const
 
 /// First half of a backward: both sums, about the given mean (double [C]).
 template <typename Device, typename T>
-void gradient_sums(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy, const double* mean,
-                   const GradientSums& sums, Scratch& scratch) {
+void gradient_sums(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
+                   const double* mean, const GradientSums& sums, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const detail::GradientReduction<T> reduction{x.data, dy.data, mean};
   detail::reduce(device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch);
@@ -168,9 +170,9 @@ void gradient_sums(const Device& device, const ChannelView<const T>& x, const Ch
 
 /// Second half of a training backward: dx from the sums. mean, invstd: double [C], of the forward. dx may be dy.
 template <typename Device, typename T, typename Scalar>
-void input_gradient(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy, const double* mean,
-                    const double* invstd, const Affine<Scalar>& affine, int correction, const GradientSums& sums,
-                    const ChannelView<T>& dx) {
+void input_gradient(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
+                    const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
+                    const GradientSums& sums, const ChannelView<T>& dx) {
   const auto plan = detail::plan_map(x.shape, sizeof(T));
   detail::map_all(device, plan, sizeof(T), false,
                   internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx));
@@ -183,19 +185,20 @@ void training_backward(const Device& device, const ChannelView<const T>& x, cons
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const detail::GradientReduction<T> reduction{x.data, dy.data, mean};
-  detail::reduce_and_map(device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch, [](Index, Index) {},
-                         internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx));
+  detail::reduce_and_map(
+      device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch, [](Index, Index) {},
+      internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx));
 }
 
 // --------------------------------------------------------------------------------------------------------------- eval
 
 /// y = (x - mean) / sqrt(var + eps) * weight + bias, with mean and var [C] as the layer keeps them. y may be x.
 template <typename Device, typename T, typename Scalar>
-void eval_forward(const Device& device, const ChannelView<const T>& x, const Scalar* mean, const Scalar* var, double eps,
-                  const Affine<Scalar>& affine, const ChannelView<T>& y) {
+void eval_forward(const Device& device, const ChannelView<const T>& x, const Scalar* mean, const Scalar* var,
+                  double eps, const Affine<Scalar>& affine, const ChannelView<T>& y) {
   const auto plan = detail::plan_map(x.shape, sizeof(T));
   const bool in_place = x.data == y.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 2 * x.size() * Index{sizeof(T)}, in_place, false);
+  const auto movement = detail::movement_of(plan, sizeof(T), in_place, false);
   const detail::NormalizeEval<T, detail::LaneOf<T>> f{x.data};
   const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
     for (Index c = 0; c < count; ++c) numbers.mean[c] = static_cast<double>(mean[first + c]);
@@ -211,7 +214,7 @@ void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, c
                          const Affine<Scalar>& affine, const ChannelView<T>& dx) {
   const auto plan = detail::plan_map(dy.shape, sizeof(T));
   const bool in_place = dy.data == dx.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 2 * dy.size() * Index{sizeof(T)}, in_place, false);
+  const auto movement = detail::movement_of(plan, sizeof(T), in_place, false);
   const detail::GradientEval<T, detail::LaneOf<T>> f{dy.data};
   const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
     internal::fill_running_scale(affine, var, eps, first, count, numbers.scale);

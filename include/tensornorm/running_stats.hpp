@@ -8,8 +8,9 @@
 
 namespace tensornorm {
 
-/// The weight of the new batch, the `batches`-th since the statistics were reset: the momentum, or without one 1/batches,
-/// which makes the statistics the mean over all batches. (torch/nn/modules/batchnorm.py: exponential_average_factor)
+/// The weight of the new batch, the `batches`-th since the statistics were reset: the momentum, or without one
+/// 1/batches, which makes the statistics the mean over all batches. (torch/nn/modules/batchnorm.py:
+/// exponential_average_factor)
 inline double average_factor(const std::optional<double>& momentum, std::int64_t batches) {
   return momentum ? *momentum : 1.0 / static_cast<double>(batches);
 }

@@ -15,6 +15,10 @@ template <typename T>
 struct GradientTerms {
   const T* x;
   const T* dy;
+  void prefetch(Index offset) const {
+    detail::prefetch(x + offset);
+    detail::prefetch(dy + offset);
+  }
   template <typename Lane, typename Extent>
   Packet<Lane> u(Index offset, Packet<Lane>, Extent extent) const {
     return load<Lane>(dy + offset, extent);
@@ -72,7 +76,7 @@ struct GradientTraining {
   }
   static std::array<double, 4> copying() { return {0, 1, 0, -0.0}; }
   static bool fits(const ChannelNumbers& n, Index c) {
-    return centres_in_float(n.mean[c]) & fits_float(n.scale[c]) & fits_float(n.slope[c]) & fits_float(n.shift[c]);
+    return centres_in_float(n.mean[c]) && fits_float(n.scale[c]) && fits_float(n.slope[c]) && fits_float(n.shift[c]);
   }
   double exact(double copied, Index offset, const ChannelNumbers& n, Index c) const {
     return copied * n.scale[c] - (static_cast<double>(x[offset]) - n.mean[c]) * n.slope[c] - n.shift[c];

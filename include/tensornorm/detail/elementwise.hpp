@@ -16,14 +16,14 @@ namespace tensornorm::detail {
 /// K numbers a channel: [K][channels], or spread over the lanes of a row, [K][lanes].
 template <typename Lane, int K>
 struct Coefficients {
-  Lane values[K][block_lanes + width<Lane>];
+  Lane values[K][block_lanes];
 };
 
 /// How an element pass moves memory.
 struct Movement {
   bool streamed;       // results go past the caches
   Index next;          // distance in elements to what is read next: prefetched. 0: nothing
-  bool last_to_first;  // rows are walked backwards, so that what was read last comes first
+  bool last_to_first;  // runs are walked from the last outer index back, so that what was read last comes first
 };
 
 template <typename Lane, typename F, typename T, typename Write>
@@ -33,24 +33,26 @@ template <typename Lane, typename F, typename T, typename Write>
   constexpr int K = F::coefficients;
   const Index inner = plan.shape.inner, lanes = plan.fold * box.channels() * inner;
   const Index stride = plan.fold * plan.shape.channels * inner;
-  Coefficients<Lane, K> lane_table;
-  for (int k = 0; k < K; ++k) {
-    spread(table.values[k], box.channels(), inner, plan.fold, lane_table.values[k]);
-    std::fill_n(lane_table.values[k] + lanes, width<Lane>, Lane{0});
+  const bool lane_a_channel = lanes == box.channels();  // then nothing is spread
+  Coefficients<Lane, K> spread_table;
+  for (int k = 0; k < K && !lane_a_channel; ++k) {
+    spread(table.values[k], box.channels(), inner, plan.fold, spread_table.values[k]);
   }
+  const Coefficients<Lane, K>& lane_table = lane_a_channel ? table : spread_table;
   const Index begin = plan.shape.offset(box.outer_begin, box.channel_begin, 0);
   const Index rows = (box.outer_end - box.outer_begin) / plan.fold;
   const Index rest = (box.outer_end - box.outer_begin) % plan.fold * box.channels() * inner;
   const Index all_rows = rows + (rest > 0 ? 1 : 0);
-  for (Index k = 0; k < all_rows; ++k) {
-    const Index r = movement.last_to_first ? all_rows - 1 - k : k;
+  for (Index r = 0; r < all_rows; ++r) {
     const Index first = begin + r * stride;
-    for_each_packet_of<Lane>(out + first, r < rows ? lanes : rest, Write::streamed, [=, &lane_table](Index l, auto extent) {
-      std::array<Packet<Lane>, K> coefficients;
-      for (int j = 0; j < K; ++j) coefficients[static_cast<std::size_t>(j)] = load<Lane>(lane_table.values[j] + l);
-      f.prefetch(first + l + movement.next);
-      write(out + first + l, f(first + l, coefficients, extent), extent);
-    });
+    for_each_packet_of<Lane>(out + first, r < rows ? lanes : rest, Write::streamed,
+                             [=, &lane_table](Index l, auto extent) {
+                               std::array<Packet<Lane>, K> coefficients;
+                               for (int j = 0; j < K; ++j)
+                                 coefficients[static_cast<std::size_t>(j)] = load<Lane>(lane_table.values[j] + l);
+                               f.prefetch(first + l + movement.next);
+                               write(out + first + l, f(first + l, coefficients, extent), extent);
+                             });
   }
 }
 

@@ -1,5 +1,5 @@
-// Every check that a layer makes before it writes anything, and the words it fails with. Where PyTorch has a message for
-// the same mistake, ours begins with it.
+// Every check that a layer makes before it writes anything, and the words it fails with. Where PyTorch has a message
+// for the same mistake, ours begins with it.
 #pragma once
 
 #include <cmath>
@@ -27,7 +27,8 @@ inline void check_options(Index num_features, const BatchNormOptions& options) {
 template <typename X, int SpatialDims, typename Scalar>
 constexpr void check_types() {
   constexpr int rank = EigenTraits<X>::rank;
-  static_assert(SpatialDims != 1 || rank == 2 || rank == 3, "BatchNorm1d: expected 2D or 3D input, (N, C) or (N, C, L)");
+  static_assert(SpatialDims != 1 || rank == 2 || rank == 3,
+                "BatchNorm1d: expected 2D or 3D input, (N, C) or (N, C, L)");
   static_assert(SpatialDims != 2 || rank == 4, "BatchNorm2d: expected 4D input, (N, C, H, W)");
   static_assert(SpatialDims != 3 || rank == 5, "BatchNorm3d: expected 5D input, (N, C, D, H, W)");
   using T = typename EigenTraits<X>::Scalar;
@@ -49,7 +50,8 @@ constexpr void check_same_kind() {
 
 /// PyTorch's words for a number of channels that does not fit, and what would.
 template <typename T, int Rank>
-void check_channels(const Operand<T, Rank>& x, const Shape& shape, Index num_features, int channel_axis, const char* owner) {
+void check_channels(const Operand<T, Rank>& x, const Shape& shape, Index num_features, int channel_axis,
+                    const char* owner) {
   if (shape.channels == num_features) return;
   std::string hint;
   for (int axis = Rank - 1; axis >= 0 && hint.empty(); --axis) {
@@ -57,9 +59,9 @@ void check_channels(const Operand<T, Rank>& x, const Shape& shape, Index num_fea
       hint = text("; did you mean channel_axis = ", axis == Rank - 1 ? -1 : axis, "?");
     }
   }
-  fail_argument(owner, " should contain ", shape.channels, " elements not ", num_features, ": x of shape ", x.dimensions,
-                " has ", shape.channels, " channels along channel_axis ", channel_axis, ", expected num_features = ",
-                num_features, hint);
+  fail_argument(owner, " should contain ", shape.channels, " elements not ", num_features, ": x of shape ",
+                x.dimensions, " has ", shape.channels, " channels along channel_axis ", channel_axis,
+                ", expected num_features = ", num_features, hint);
 }
 
 /// A parameter, statistic or gradient, which users can resize: one number a channel, or none.
@@ -77,7 +79,8 @@ void check_values_per_channel(Index n, int least, const Dimensions<Rank>& dimens
 
 template <typename T, int Rank>
 void check_memory(const Operand<T, Rank>& x, const char* name) {
-  if (x.data == nullptr && x.bytes() > 0) fail_argument(name, " of shape ", x.dimensions, " has a null pointer for data");
+  if (x.data == nullptr && x.bytes() > 0)
+    fail_argument(name, " of shape ", x.dimensions, " has a null pointer for data");
 }
 
 /// Bytes in use under a name that users know.
@@ -87,8 +90,8 @@ struct Memory {
   std::size_t bytes;
 };
 
-/// An output `y` of the sizes of `x`, or empty and resizable; its memory overlapping none of `others`, and `alias` only if
-/// it is the very same.
+/// An output `y` of the sizes of `x`, or empty and resizable; its memory overlapping none of `others`, and `alias` only
+/// if it is the very same.
 template <typename Y, typename T, int Rank>
 void check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias,
                   std::initializer_list<Memory> others) {
@@ -117,7 +120,8 @@ inline std::string short_number(double value) {
   return digits;
 }
 
-inline std::ostream& print_layer(std::ostream& out, const char* name, Index num_features, const BatchNormOptions& options) {
+inline std::ostream& print_layer(std::ostream& out, const char* name, Index num_features,
+                                 const BatchNormOptions& options) {
   const auto truth = [](bool value) { return value ? "True" : "False"; };
   const BatchNormOptions usual;
   out << name << '(' << num_features << ", eps=" << short_number(options.eps)
@@ -125,7 +129,8 @@ inline std::ostream& print_layer(std::ostream& out, const char* name, Index num_
       << ", affine=" << truth(options.affine) << ", track_running_stats=" << truth(options.track_running_stats);
   if (options.channel_axis != usual.channel_axis) out << ", channel_axis=" << options.channel_axis;
   if (options.correction != usual.correction) out << ", correction=" << options.correction;
-  if (options.running_correction != usual.running_correction) out << ", running_correction=" << options.running_correction;
+  if (options.running_correction != usual.running_correction)
+    out << ", running_correction=" << options.running_correction;
   return out << ')';
 }
 

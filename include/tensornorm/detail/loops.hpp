@@ -1,5 +1,5 @@
-// Loops over contiguous lanes. The remainder that does not fill a packet is handled here and nowhere else: a kernel is a
-// lambda that takes a position and an extent (Whole or Part) and passes the extent on to load and store.
+// Loops over contiguous lanes. The remainder that does not fill a packet is handled here and nowhere else: a kernel is
+// a lambda that takes a position and an extent (Whole or Part) and passes the extent on to load and store.
 #pragma once
 
 #include <cstdint>

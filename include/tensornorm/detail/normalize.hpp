@@ -1,8 +1,8 @@
 // y = (x - mean) * weight * invstd + bias, for a box.
 //
 // The mean is kept as two floats, hi + lo, and the product weight*invstd is folded into one number a channel:
-//   training  y = fma((x - hi) - lo, scale, bias)      error <= u (3|g| + |y|), g = y - bias, plus that of the statistics
-//   eval      y = fma(x - hi, scale, bias)             running_mean is a float already: lo = 0
+//   training  y = fma((x - hi) - lo, scale, bias)      error <= u (3|g| + |y|), g = y - bias, plus that of the
+//   statistics eval      y = fma(x - hi, scale, bias)             running_mean is a float already: lo = 0
 // x - hi is exact for x near the mean, so a large mean costs nothing, and a constant channel gives bias bit for bit.
 //
 // Where float cannot hold what is between (x - mean overflows, or scale leaves the range of normal floats) a channel is
@@ -26,10 +26,10 @@ struct ChannelNumbers {
   double shift[block_lanes];  // forward: bias; backward: weight * invstd * sum(dy) / n
 };
 
-/// Whether a number can be a factor in lanes of float without losing digits. Without branches, for vectorised loops.
+/// Whether a number can be a factor in lanes of float without losing digits.
 inline bool fits_float(double factor) {
   constexpr double least = 0x1p-126, most = 0x1.fffffep127;  // of a normal float
-  return (factor == 0) | ((std::abs(factor) >= least) & (std::abs(factor) <= most));
+  return factor == 0 || (std::abs(factor) >= least && std::abs(factor) <= most);
 }
 
 /// Whether x - mean cannot overflow for any finite float x.
@@ -49,7 +49,7 @@ struct NormalizeEval {
 
   static std::array<double, 3> fold(const ChannelNumbers& n, Index c) { return {n.mean[c], n.scale[c], n.shift[c]}; }
   static std::array<double, 3> copying() { return {0, 1, -0.0}; }
-  static bool fits(const ChannelNumbers& n, Index c) { return centres_in_float(n.mean[c]) & fits_float(n.scale[c]); }
+  static bool fits(const ChannelNumbers& n, Index c) { return centres_in_float(n.mean[c]) && fits_float(n.scale[c]); }
   static double exact(double copied, Index, const ChannelNumbers& n, Index c) {
     return (copied - n.mean[c]) * n.scale[c] + n.shift[c];
   }

@@ -63,8 +63,8 @@ int threads_of(const Device& device) {
 }
 inline int threads_of(const Eigen::DefaultDevice&) { return 1; }
 
-/// work(0), ..., work(items - 1), each once, on the threads of the device; work must not throw. Returns when all are done.
-/// When memory runs out fewer threads help; nothing is thrown.
+/// work(0), ..., work(items - 1), each once, on the threads of the device; work must not throw. Returns when all are
+/// done. When memory runs out fewer threads help; nothing is thrown.
 template <typename Device, typename Work>
 void for_each_item(const Device& device, Index items, const Work& work) {
   if constexpr (!std::is_same_v<Device, Eigen::DefaultDevice>) {

@@ -1,5 +1,5 @@
-// Passes over a whole tensor, on any number of threads: reduce every channel to two numbers, map every element, or both a
-// block at a time, so that a block is mapped while it is still in cache from being reduced.
+// Passes over a whole tensor, on any number of threads: reduce every channel to two numbers, map every element, or both
+// a block at a time, so that a block is mapped while it is still in cache from being reduced.
 //
 // A reduction R offers
 //   r.box(plan, box, a, b)                          two numbers a channel of the box
@@ -14,9 +14,9 @@
 
 namespace tensornorm::detail {
 
-inline constexpr Index streaming_bytes = 24 * 1024 * 1024;  // inputs and output together; below, stores stay in cache
-inline constexpr Index prefetch_bytes = 4 * 1024;           // ahead of an element pass that reads what no other has
-inline constexpr Index parallel_bytes = 128 * 1024;         // of x; below, waking threads takes longer than the work
+inline constexpr Index prefetch_bytes = 4 * 1024;    // ahead of an element pass that reads what no other has
+inline constexpr Index prefetch_rows = 4;            // the same where a block is a column of the rows
+inline constexpr Index parallel_bytes = 128 * 1024;  // of x; below, waking threads takes longer than the work
 
 /// The numbers of a block of channels, folded for an operation F and ready for the element pass.
 template <typename F, typename Lane>
@@ -31,7 +31,7 @@ class BlockMap {
       for (std::size_t k = 0; k < folded.size(); ++k) table_.values[k][c] = static_cast<Lane>(folded[k]);
     }
     if constexpr (std::is_same_v<Lane, float>) {
-      for (Index c = 0; c < count; ++c) all_fit_ &= F::fits(numbers_, c);
+      for (Index c = 0; c < count; ++c) all_fit_ = all_fit_ && F::fits(numbers_, c);
       if (!all_fit_) copy_wide_channels(count);
     }
   }
@@ -83,12 +83,19 @@ auto mapping(const Plan& plan, const F& f, T* out, const Movement& movement, con
   };
 }
 
-/// How an element pass moves `bytes` of inputs and output. `second`: its block was just read, and its neighbour is next.
-inline Movement movement_of(const Plan& plan, Index value_bytes, Index bytes, bool in_place, bool second) {
-  if (bytes <= streaming_bytes) return {false, 0, second};
-  const Index block = plan.block_channels * plan.shape.per_channel() * value_bytes;
-  const Index neighbour = block <= 2 * block_bytes ? plan.block_channels * plan.shape.inner : 0;
-  return {!in_place, second ? neighbour : prefetch_bytes / value_bytes, second};
+/// How an element pass moves memory: in the caches, or past them. `second`: its block was just read, its neighbour is
+/// next.
+inline Movement movement_of(const Plan& plan, Index value_bytes, bool in_place, bool second) {
+  Index next = prefetch_bytes / value_bytes;
+  if (plan.rows && plan.blocks > 1) {
+    next = prefetch_rows * plan.shape.channels * plan.shape.inner;
+  } else if (!plan.beyond_cache) {
+    next = 0;
+  } else if (second) {
+    const bool block_in_cache = plan.block_channels * plan.shape.per_channel() * value_bytes <= 2 * block_bytes;
+    next = block_in_cache ? plan.block_channels * plan.shape.inner : 0;
+  }
+  return {plan.beyond_cache && !in_place, next, second};
 }
 
 /// Scratch memory that grows to what the largest pass needed, and is then kept.
@@ -102,7 +109,7 @@ bool worth_threads(const Device& device, const Plan& plan, Index value_bytes) {
 /// Doubles of scratch that reduce() wants: [chunks][2][C], or none on one thread.
 template <typename Device>
 Index scratch_size(const Device& device, const Plan& plan, Index value_bytes) {
-  return worth_threads(device, plan, value_bytes) ? 2 * plan.chunks() * plan.shape.channels : 0;
+  return worth_threads(device, plan, value_bytes) ? 2 * plan.chunks * plan.shape.channels : 0;
 }
 
 /// a and b of one block of channels, chunk after chunk. a, b: double [C].
@@ -110,7 +117,7 @@ template <typename R>
 void reduce_block(const Plan& plan, Index block, const R& r, double* a, double* b) {
   double box_a[block_lanes], box_b[block_lanes];
   Index before = 0;
-  for (Index chunk = 0; chunk < plan.chunks(); ++chunk) {
+  for (Index chunk = 0; chunk < plan.chunks; ++chunk) {
     const Box box = plan.box(block, chunk);
     const Index first = box.channel_begin;
     if (chunk == 0) {
@@ -127,14 +134,15 @@ void reduce_block(const Plan& plan, Index block, const R& r, double* a, double* 
 
 /// a and b of all channels, in the same order as block by block, so with the same bits. O(values).
 template <typename Device, typename R>
-void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b, Scratch& scratch) {
+void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
+            Scratch& scratch) {
   if (!worth_threads(device, plan, value_bytes)) {
-    for (Index block = 0; block < plan.blocks(); ++block) reduce_block(plan, block, r, a, b);
+    for (Index block = 0; block < plan.blocks; ++block) reduce_block(plan, block, r, a, b);
     return;
   }
-  const Index chunks = plan.chunks(), channels = plan.shape.channels;
+  const Index chunks = plan.chunks, channels = plan.shape.channels;
   const auto partial = [&](Index chunk) { return scratch.data() + 2 * chunk * channels; };
-  for_each_item(device, plan.blocks() * chunks, [&](Index item) {
+  for_each_item(device, plan.blocks * chunks, [&](Index item) {
     const Index chunk = item % chunks;
     const Box box = plan.box(item / chunks, chunk);
     r.box(plan, box, partial(chunk) + box.channel_begin, partial(chunk) + channels + box.channel_begin);
@@ -145,14 +153,15 @@ void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& 
   for (Index chunk = 1; chunk < chunks; ++chunk) {
     before += plan.box(0, chunk - 1).per_channel();
     const Index n = plan.box(0, chunk).per_channel();
-    for (Index c = 0; c < channels; ++c) r.merge(before, n, a[c], b[c], partial(chunk)[c], partial(chunk)[channels + c]);
+    for (Index c = 0; c < channels; ++c)
+      r.merge(before, n, a[c], b[c], partial(chunk)[c], partial(chunk)[channels + c]);
   }
 }
 
 /// map(block)(box) for all boxes. map(block) must be callable from many threads at once. O(values).
 template <typename Device, typename Map>
 void map_all(const Device& device, const Plan& plan, Index value_bytes, bool last_to_first, const Map& map) {
-  const Index chunks = plan.chunks(), blocks = plan.blocks();
+  const Index chunks = plan.chunks, blocks = plan.blocks;
   const auto order = [&](Index k, Index count) { return last_to_first ? count - 1 - k : k; };
   if (!worth_threads(device, plan, value_bytes)) {
     for (Index b = 0; b < blocks; ++b) {
@@ -167,12 +176,13 @@ void map_all(const Device& device, const Plan& plan, Index value_bytes, bool las
   });
 }
 
-/// Reduces, then finish(channel_begin, channel_end), then maps: a block at a time where one thread can have a whole block.
+/// Reduces, then finish(channel_begin, channel_end), then maps: a block at a time where one thread can have a whole
+/// block.
 template <typename Device, typename R, typename Finish, typename Map>
 void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
                     Scratch& scratch, const Finish& finish, const Map& map) {
   const bool threads = worth_threads(device, plan, value_bytes);
-  if (threads && plan.chunks() > 1 && plan.blocks() < 8 * threads_of(device)) {
+  if (threads && plan.chunks > 1 && plan.blocks < 8 * threads_of(device)) {
     reduce(device, plan, value_bytes, r, a, b, scratch);
     finish(Index{0}, plan.shape.channels);
     return map_all(device, plan, value_bytes, true, map);
@@ -182,10 +192,10 @@ void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, c
     const Box box = plan.box(block, 0);
     finish(box.channel_begin, box.channel_end);
     const auto map_box = map(block);
-    for (Index chunk = plan.chunks() - 1; chunk >= 0; --chunk) map_box(plan.box(block, chunk));
+    for (Index chunk = plan.chunks - 1; chunk >= 0; --chunk) map_box(plan.box(block, chunk));
   };
-  if (threads) return for_each_item(device, plan.blocks(), work);
-  for (Index block = 0; block < plan.blocks(); ++block) work(block);
+  if (threads) return for_each_item(device, plan.blocks, work);
+  for (Index block = 0; block < plan.blocks; ++block) work(block);
 }
 
 }  // namespace tensornorm::detail

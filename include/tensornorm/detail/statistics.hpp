@@ -3,10 +3,10 @@
 // Deviations are taken from a pivot p near the channel's mean, so that neither a large mean nor a large count costs
 // digits: with s = sum(x - p) and q = sum((x - p)^2) over n values, mean = p + s/n and m2 = q - s^2/n.
 //
-// Channels of fewer than float_lanes_from values are summed in double lanes. From there on float lanes, flushed to double
-// every 8 terms, leave an error in the mean of about 0.9 u sd / sqrt(n) (u = 2^-24), and in m2 of 0.5 u / sqrt(n/8).
-// Where a pivot turns out to be far from the mean, or squares left the range of float, the box is summed once more, in
-// double and about the mean just found, and the channels in question take their result from there.
+// Channels of fewer than float_lanes_from values are summed in double lanes. From there on float lanes, flushed to
+// double every 8 terms, leave an error in the mean of about 0.9 u sd / sqrt(n) (u = 2^-24), and in m2 of 0.5 u /
+// sqrt(n/8). Where a pivot turns out to be far from the mean, or squares left the range of float, the box is summed
+// once more, in double and about the mean just found, and the channels in question take their result from there.
 #pragma once
 
 #include <cmath>
@@ -18,12 +18,14 @@
 namespace tensornorm::detail {
 
 inline constexpr Index float_lanes_from = 1024;  // values a channel; keeps the mean's error below u sd / 8 at 4.5 sigma
-inline constexpr Index pivot_samples = 8;        // averaged for a pivot
+template <typename T>  // averaged for a pivot; a double's variance has no digits to spare for a pivot far away
+inline constexpr Index pivot_samples = std::is_same_v<T, double> ? 32 : 8;
 
 /// Squared deviations: u = v = x - pivot.
 template <typename T>
 struct Deviations {
   const T* x;
+  void prefetch(Index offset) const { detail::prefetch(x + offset); }
   template <typename Lane, typename Extent>
   Packet<Lane> u(Index offset, Packet<Lane> pivot, Extent extent) const {
     return load<Lane>(x + offset, extent) - pivot;
@@ -34,17 +36,28 @@ struct Deviations {
   }
 };
 
+/// A channel's first value, for floats in double lanes: for as few values as are summed there it is near enough.
+template <typename T>
+void first_values(const Plan& plan, const Box& box, const T* x, double* pivot) {
+  const T* first = x + plan.shape.offset(box.outer_begin, box.channel_begin, box.inner_begin);
+  for (Index c = 0; c < box.channels(); ++c) {
+    const auto value = static_cast<double>(first[c * plan.shape.inner]);
+    pivot[c] = std::abs(value) <= std::numeric_limits<double>::max() ? value : 0.0;
+  }
+}
+
 /// A number near each channel's mean, always finite: the average of a few values from all over the box.
 ///
-/// The average is rounded to a multiple of about a sixteenth of those values' spread. Had it more bits than that, x - pivot
-/// would be rounded the same way for all x of a binade, and the sum of those errors grow with n instead of averaging out.
-/// Values that are all the same have no spread, and are the pivot themselves.
+/// The average is rounded to a multiple of about a sixteenth of those values' spread. Had it more bits than that, x -
+/// pivot would be rounded the same way for all x of a binade, and the sum of those errors grow with n instead of
+/// averaging out. Values that are all the same have no spread, and are the pivot themselves.
 template <typename Lane, typename T>
 void choose_pivots(const Plan& plan, const Box& box, const T* x, Lane* pivot) {
   const Index channels = box.channels(), rows = box.outer_end - box.outer_begin, run = box.inner_end - box.inner_begin;
+  constexpr Index samples = pivot_samples<T>;
   Lane least[block_lanes], most[block_lanes];  // [channels]; pivot is the sum meanwhile
-  for (Index k = 0; k < pivot_samples; ++k) {  // of fewer values, some more than once
-    const Index o = box.outer_begin + rows * k / pivot_samples, i = box.inner_begin + run * k / pivot_samples;
+  for (Index k = 0; k < samples; ++k) {        // of fewer values, some more than once
+    const Index o = box.outer_begin + rows * k / samples, i = box.inner_begin + run * k / samples;
     const T* first = x + plan.shape.offset(o, box.channel_begin, i);
     for (Index c = 0; c < channels; ++c) {
       const auto value = static_cast<Lane>(first[c * plan.shape.inner]);
@@ -55,20 +68,22 @@ void choose_pivots(const Plan& plan, const Box& box, const T* x, Lane* pivot) {
   }
   constexpr auto sixteenths = static_cast<Lane>(sizeof(Lane) == sizeof(float) ? 0x1p19 : 0x1p48);
   for (Index c = 0; c < channels; ++c) {
-    const Lane mean = pivot[c] / static_cast<Lane>(pivot_samples), grid = (most[c] - least[c]) * sixteenths;
+    const Lane mean = pivot[c] / static_cast<Lane>(samples), grid = (most[c] - least[c]) * sixteenths;
     const Lane rounded = std::copysign((std::abs(mean) + grid) - grid, mean);
     const Lane chosen = least[c] == most[c] ? least[c] : rounded;
     pivot[c] = std::abs(chosen) <= std::numeric_limits<Lane>::max() ? chosen : Lane{0};
   }
 }
 
-/// Whether sums in lanes of type Lane about a pivot are as good as they should be: in range, and the pivot near the mean.
-/// Comparisons are false for NaN, and none branches, so that a loop over channels can be vectorised.
-template <typename Lane>
+/// Whether sums in lanes of type Lane about a pivot are as good as they should be: in range, and the pivot near the
+/// mean. Comparisons are false for NaN, and none branches, so that a loop over channels can be vectorised.
+template <typename Lane, typename T>
 bool trusted(double n, double u, double m2) {
-  constexpr double farthest = 2;  // (mean - pivot)^2, in variances
+  constexpr double farthest = sizeof(Lane) > sizeof(T)    ? 0x1p20
+                              : std::is_same_v<T, double> ? 0.5
+                                                          : 2;              // (mean - pivot)^2, in variances
   constexpr double smallest = std::is_same_v<Lane, float> ? 0x1p-100 : -1;  // variance, above the underflow of squares
-  return (u * u <= farthest * n * m2) & (m2 >= smallest * n) & (m2 <= std::numeric_limits<double>::max());
+  return u * u <= farthest * n * m2 && m2 >= smallest * n && m2 <= std::numeric_limits<double>::max();
 }
 
 /// Mean and m2 about a pivot, from the sums about it.
@@ -89,11 +104,15 @@ void box_moments_in(const Plan& plan, const Box& box, const T* x, double* mean, 
   const Index channels = box.channels();
   Lane pivot[block_lanes];
   ChannelSums sums;
-  choose_pivots(plan, box, x, pivot);
+  if constexpr (std::is_same_v<Lane, double> && !std::is_same_v<T, double>) {
+    first_values(plan, box, x, pivot);
+  } else {
+    choose_pivots(plan, box, x, pivot);
+  }
   sum_box<flush>(plan, box, Deviations<T>{x}, pivot, sums);
   moments_from_sums(sums, channels, n, pivot, mean, m2);
   bool all = true;
-  for (Index c = 0; c < channels; ++c) all &= trusted<Lane>(n, sums.u[c], m2[c]);
+  for (Index c = 0; c < channels; ++c) all = all && trusted<Lane, T>(n, sums.u[c], m2[c]);
   if (all) return;
 
   ChannelSums again;
@@ -102,7 +121,7 @@ void box_moments_in(const Plan& plan, const Box& box, const T* x, double* mean, 
   sum_box<flush>(plan, box, Deviations<T>{x}, centre, again);
   moments_from_sums(again, channels, n, centre, mean_again, m2_again);
   for (Index c = 0; c < channels; ++c) {
-    if (trusted<Lane>(n, sums.u[c], m2[c])) continue;
+    if (trusted<Lane, T>(n, sums.u[c], m2[c])) continue;
     mean[c] = mean_again[c];
     m2[c] = m2_again[c] < 0 ? 0 : m2_again[c];  // NaN stays NaN
   }

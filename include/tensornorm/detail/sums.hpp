@@ -1,10 +1,10 @@
 // The one reduction of the library: for every channel of a box, the sum of u and the sum of u*v, where u and v are made
 // from the values at an element. Statistics and backward are two choices of (u, v).
 //
-// u and u*v are added pairwise over `Flush` packets in lanes of type Lane, then in double. Rounding errors of float lanes
-// so stay those of a sum of Flush terms, and average out over the rest; see statistics.hpp and backward.hpp for the
-// bounds. The order of every sum depends on the shape alone, and is the same in every lane, so neither a channel's place
-// nor the alignment of a pointer changes a bit.
+// u and u*v are added pairwise over `Flush` packets in lanes of type Lane, then in double. Rounding errors of float
+// lanes so stay those of a sum of Flush terms, and average out over the rest; see statistics.hpp and backward.hpp for
+// the bounds. The order of every sum depends on the shape alone, and is the same in every lane, so neither a channel's
+// place nor the alignment of a pointer changes a bit.
 #pragma once
 
 #include <array>
@@ -39,7 +39,8 @@ PacketSums<Lane> sum_in_lanes(const Term& term, Index r) {
     const Packet<Lane> next = term.u(r + 1);
     return {u + next, fma(next, term.v(r + 1, next), uv)};
   } else {
-    const PacketSums<Lane> a = sum_in_lanes<Rows / 2, Lane>(term, r), b = sum_in_lanes<Rows / 2, Lane>(term, r + Rows / 2);
+    const PacketSums<Lane> a = sum_in_lanes<Rows / 2, Lane>(term, r),
+                           b = sum_in_lanes<Rows / 2, Lane>(term, r + Rows / 2);
     return {a.u + b.u, a.uv + b.uv};
   }
 }
@@ -55,13 +56,16 @@ WideSums<Lane> sum_column(const Term& term, Index r) {
 }
 
 /// Sums over `rows` rows of `lanes` lanes each: add(lane, sums) for every packet of lanes of every tile of rows.
-/// factors(lane, extent) is the column at a lane: what gives u and v at each of its rows.
-template <int Flush, typename Lane, typename FactorsOf, typename Add>
-void sum_patch(Index rows, Index lanes, const FactorsOf& factors, const Add& add) {
+/// column_at(lane, extent) gives u and v at each row of a lane.
+/// `ahead`: the next tile's memory is asked for while this one's is summed.
+template <int Flush, typename Lane, typename ColumnAt, typename Add>
+void sum_patch(Index rows, Index lanes, bool ahead, const ColumnAt& column_at, const Add& add) {
   const auto tile = [&](Index r, auto tile_height) {
     constexpr int height = decltype(tile_height)::value;
     for_each_packet<Lane>(lanes, [&](Index l, auto extent) {
-      add(l, sum_column<height, Flush, Lane>(factors(l, extent), r));
+      const auto column = column_at(l, extent);
+      for (Index row = r + tile_rows; ahead && row < r + tile_rows + height; ++row) column.prefetch(row);
+      add(l, sum_column<height, Flush, Lane>(column, r));
     });
   };
   Index r = 0;
@@ -98,13 +102,14 @@ inline void gather(double* a_lane, Index channels, Index inner, Index fold, doub
   }
   for (Index c = 0; c < channels; ++c) {
     Packet<double> sum = Packet<double>::all(0);
-    for_each_packet<double>(inner, [&](Index l, auto extent) { sum = sum + load<double>(a_lane + c * inner + l, extent); });
+    for_each_packet<double>(inner,
+                            [&](Index l, auto extent) { sum = sum + load<double>(a_lane + c * inner + l, extent); });
     a_channel[c] = reduce_add(sum);
   }
 }
 
-// `Terms` names the tensors that are read: terms.u(offset, centre, extent) and terms.v(u, offset, centre, extent) are the
-// factors at the elements from `offset` on, centre being their channels' number (a pivot, a mean).
+// `Terms` names the tensors that are read: terms.u(offset, centre, extent) and terms.v(u, offset, centre, extent) are
+// the factors at the elements from `offset` on, centre being their channels' number (a pivot, a mean).
 
 /// The factors down a column: at rows `stride` apart from offset `first` on. Lanes beyond a Part add nothing.
 template <typename Lane, typename Terms, typename Extent>
@@ -115,41 +120,48 @@ struct Column {
   Extent extent;
 
   Packet<Lane> u(Index row) const { return keep(terms.u(first + row * stride, centre, extent), extent); }
+  void prefetch(Index row) const { terms.prefetch(first + row * stride); }
   Packet<Lane> v(Index row, Packet<Lane> u) const { return terms.v(u, first + row * stride, centre, extent); }
 };
 
 // centre: Lane [channels of the box].
 
 template <int Flush, typename Lane, typename Terms>
-[[gnu::flatten]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre, ChannelSums& sums) {
-  constexpr Index room = block_lanes + width<float>;
-  Lane lane_centre[room];
-  double u[room], uv[room];  // [fold, channels, inner]
-  const Index inner = plan.shape.inner, lanes = plan.fold * box.channels() * inner;
-  spread(centre, box.channels(), inner, plan.fold, lane_centre);
-  std::fill_n(u, lanes + width<Lane>, 0.0);
-  std::fill_n(uv, lanes + width<Lane>, 0.0);
+[[gnu::flatten]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre,
+                               ChannelSums& sums) {
+  static_assert(block_lanes % 64 == 0, "a last packet stays inside arrays of block_lanes");
+  const Index inner = plan.shape.inner, channels = box.channels(), lanes = plan.fold * channels * inner;
+  const bool lane_a_channel = lanes == channels;  // then nothing is spread, and nothing gathered
+  Lane spread_centre[block_lanes];
+  ChannelSums lane_sums;  // [fold, channels, inner]
+  ChannelSums& into = lane_a_channel ? sums : lane_sums;
+  if (!lane_a_channel) spread(centre, channels, inner, plan.fold, spread_centre);
+  const Lane* const lane_centre = lane_a_channel ? centre : spread_centre;
+  for_each_packet<Lane>(lanes, [&](Index l, auto) {
+    Wide<Lane>::zero().store_to(into.u + l);
+    Wide<Lane>::zero().store_to(into.uv + l);
+  });
 
+  const Index stride = plan.fold * plan.shape.channels * inner;
   const auto patch = [&](Index outer, Index rows, Index patch_lanes) {
     const Index first = plan.shape.offset(outer, box.channel_begin, 0);
-    const Index stride = plan.fold * plan.shape.channels * inner;
     sum_patch<Flush, Lane>(
-        rows, patch_lanes,
+        rows, patch_lanes, plan.beyond_cache,
         [&](Index l, auto extent) {
           return Column<Lane, Terms, decltype(extent)>{terms, first + l, stride, load<Lane>(lane_centre + l), extent};
         },
         [&](Index l, const WideSums<Lane>& s) {
-          (Wide<Lane>::load_from(u + l) + s.u).store_to(u + l);
-          (Wide<Lane>::load_from(uv + l) + s.uv).store_to(uv + l);
+          (Wide<Lane>::load_from(into.u + l) + s.u).store_to(into.u + l);
+          (Wide<Lane>::load_from(into.uv + l) + s.uv).store_to(into.uv + l);
         });
   };
   const Index rows = (box.outer_end - box.outer_begin) / plan.fold;
   const Index rest = (box.outer_end - box.outer_begin) % plan.fold;
   patch(box.outer_begin, rows, lanes);
-  if (rest > 0) patch(box.outer_end - rest, 1, rest * box.channels() * inner);
-
-  gather(u, box.channels(), inner, plan.fold, sums.u);
-  gather(uv, box.channels(), inner, plan.fold, sums.uv);
+  if (rest > 0) patch(box.outer_end - rest, 1, rest * channels * inner);
+  if (lane_a_channel) return;
+  gather(lane_sums.u, channels, inner, plan.fold, sums.u);
+  gather(lane_sums.uv, channels, inner, plan.fold, sums.uv);
 }
 
 /// Columns that are summed one after the other; such pieces are then summed in turn, so that double rounds less.
@@ -169,7 +181,7 @@ template <int Flush, typename Lane, typename Terms>
     WideSums<Lane> total{Wide<Lane>::zero(), Wide<Lane>::zero()}, piece = total;
     const auto patch = [&](Index from, Index patch_rows, Index lanes, Index row_stride) {
       sum_patch<Flush, Lane>(
-          patch_rows, lanes,
+          patch_rows, lanes, false,  // runs were asked for by the element pass of the block before
           [&](Index l, auto extent) {
             return Column<Lane, Terms, decltype(extent)>{terms, from + l, row_stride, channel_centre, extent};
           },
@@ -188,7 +200,8 @@ template <int Flush, typename Lane, typename Terms>
     } else {
       for (Index r = 0; r < rows; ++r) {
         for (Index i = 0; i < run; i += piece_values) {
-          const Index from = first + r * stride + i, length = std::min(piece_values, run - i), whole = round_down(length, W);
+          const Index from = first + r * stride + i, length = std::min(piece_values, run - i),
+                      whole = round_down(length, W);
           patch(from, length / W, W, W);
           if (whole < length) patch(from + whole, 1, length - whole, 0);
           end_piece();

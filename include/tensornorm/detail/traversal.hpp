@@ -32,86 +32,100 @@ struct Box {
 };
 
 // Tuning constants, measured on an AMD Zen 5 server core (48 KiB L1, 1 MiB L2 a core, 32 MiB L3) with bench/.
-inline constexpr Index block_lanes = 512;            // most lanes, or channels, a block: their numbers fit in L1
-inline constexpr Index block_bytes = 256 * 1024;     // of x a block: it is still in L2 for the second pass
-inline constexpr Index chunk_bytes = 256 * 1024;     // of x a chunk, the unit of work when a block is larger than L2
-inline constexpr Index short_inner = 64;             // runs up to here are walked as rows, if there are enough rows
-inline constexpr Index tile_rows = 8;                // rows summed in registers before memory is touched
-
-/// The walk of one tensor.
-struct Plan {
-  Shape shape;
-  bool rows;             // else runs
-  Index fold;            // rows only: how many outer indices count as one row
-  Index block_channels;  // channels a block; the last may have fewer
-  Index chunk_outer, chunk_inner;
-
-  Index blocks() const { return (shape.channels + block_channels - 1) / block_channels; }
-  Index outer_chunks() const { return (shape.outer + chunk_outer - 1) / chunk_outer; }
-  Index chunks() const { return outer_chunks() * ((shape.inner + chunk_inner - 1) / chunk_inner); }
-
-  Box box(Index block, Index chunk) const {
-    const Index o = chunk % outer_chunks() * chunk_outer, c = block * block_channels;
-    const Index i = chunk / outer_chunks() * chunk_inner;
-    return {o, std::min(o + chunk_outer, shape.outer),    c, std::min(c + block_channels, shape.channels),
-            i, std::min(i + chunk_inner, shape.inner)};
-  }
-};
+inline constexpr Index block_lanes = 512;         // most lanes, or channels, a block: their numbers fit in L1
+inline constexpr Index block_bytes = 256 * 1024;  // of x a block: it is still in L2 for the second pass
+inline constexpr Index cache_bytes =
+    12 * 1024 * 1024;                             // of one tensor; with its neighbours it then leaves the last cache
+inline constexpr Index chunk_bytes = 256 * 1024;  // of x a chunk, the unit of work when a block is larger than L2
+inline constexpr Index short_inner = 64;          // runs up to here are walked as rows, if there are enough rows
+inline constexpr Index tile_rows = 8;             // rows summed in registers before memory is touched
 
 inline Index round_down(Index n, Index multiple) { return n / multiple * multiple; }
 
-inline Plan plan_rows(Shape shape, Index value_bytes) {
-  Plan plan{shape, true, 1, shape.channels, shape.outer, shape.inner};
-  const Index row = shape.channels * shape.inner;
-  if (row <= block_lanes / 2) {
-    plan.fold = std::clamp<Index>(block_lanes / row, 1, std::max<Index>(1, shape.outer / tile_rows));
-    if (plan.fold > 16) plan.fold = round_down(plan.fold, 16);  // then every folded row starts aligned if the first does
-  }
-  plan.block_channels = std::min(shape.channels, std::max<Index>(1, block_lanes / shape.inner));
-  const Index rows = chunk_bytes / value_bytes / (plan.block_channels * shape.inner);
-  plan.chunk_outer = std::max(plan.fold * tile_rows, round_down(rows, plan.fold * tile_rows));
-  return plan;
-}
+/// Steps of size `step` that cover n. Dividing only where it must: small tensors are done in the time of a few
+/// divisions.
+inline Index steps(Index n, Index step) { return step >= n ? 1 : (n + step - 1) / step; }
 
-inline Plan plan_runs(Shape shape, Index value_bytes) {
-  const Index n = shape.per_channel();
-  const Index block = std::clamp<Index>(block_bytes / value_bytes / n, 1, std::min(block_lanes, shape.channels));
-  Plan plan{shape, false, 1, block, shape.outer, shape.inner};
-  const Index chunk_values = chunk_bytes / value_bytes;
-  if (n > chunk_values) {
-    plan.chunk_inner = std::min(shape.inner, chunk_values);
-    plan.chunk_outer = std::max<Index>(1, chunk_values / shape.inner);
-    if (plan.chunk_outer > tile_rows) plan.chunk_outer = round_down(plan.chunk_outer, tile_rows);
+/// The walk of one tensor.
+class Plan {
+ public:
+  Shape shape;
+  bool rows;   // else runs
+  Index fold;  // rows only: how many outer indices count as one row
+  Index block_channels, chunk_outer, chunk_inner;
+  Index blocks, outer_chunks, chunks;  // how many there are; chunks: of one block
+  bool beyond_cache;                   // the tensor is too large to be in a cache when it is read
+
+  /// Channels a block, outer and inner a chunk; each may be more than there are.
+  Plan(Shape s, Index value_bytes, bool walk_rows, Index fold_rows, Index channels, Index outer, Index inner)
+      : shape(s),
+        rows(walk_rows),
+        fold(fold_rows),
+        block_channels(std::min(channels, s.channels)),
+        chunk_outer(std::min(outer, s.outer)),
+        chunk_inner(std::min(inner, s.inner)),
+        blocks(steps(s.channels, channels)),
+        outer_chunks(steps(s.outer, outer)),
+        chunks(outer_chunks * steps(s.inner, inner)),
+        beyond_cache(s.size() * value_bytes > cache_bytes) {}
+
+  Box box(Index block, Index chunk) const {
+    const Index inner_chunk = chunk < outer_chunks ? 0 : chunk / outer_chunks;
+    const Index o = (chunk - inner_chunk * outer_chunks) * chunk_outer, i = inner_chunk * chunk_inner;
+    const Index c = block * block_channels;
+    return {o, std::min(o + chunk_outer, shape.outer), c, std::min(c + block_channels, shape.channels),
+            i, std::min(i + chunk_inner, shape.inner)};
   }
-  return plan;
-}
+};
 
 inline bool walks_rows(Shape shape) {
   return shape.channels > 1 && (shape.inner <= 4 || (shape.inner <= short_inner && shape.outer >= tile_rows));
 }
 
 /// One channel is one long run.
-inline Shape canonical(Shape shape) {
-  return shape.channels == 1 ? Shape{1, 1, shape.outer * shape.inner} : shape;
+inline Shape canonical(Shape shape) { return shape.channels == 1 ? Shape{1, 1, shape.outer * shape.inner} : shape; }
+
+/// Rows that count as one, so that a row has about block_lanes lanes, and there are still tile_rows of them.
+inline Index fold_of(Shape shape) {
+  const Index row = shape.channels * shape.inner;
+  if (row > block_lanes / 2 || shape.outer < 2 * tile_rows) return 1;
+  const Index fold = std::min(block_lanes / row, shape.outer / tile_rows);
+  return fold > 16 ? round_down(fold, 16) : fold;  // then every folded row starts aligned if the first does
+}
+
+/// Outer indices that make a chunk of rows of `lanes` lanes, a multiple of whole tiles.
+inline Index rows_of_chunk(Shape shape, Index lanes, Index fold, Index value_bytes) {
+  if (shape.outer * lanes * value_bytes <= chunk_bytes) return shape.outer;
+  const Index tile = fold * tile_rows;
+  return std::max(tile, round_down(chunk_bytes / value_bytes / lanes, tile));
 }
 
 /// The walk of a tensor, not empty, whose channels are first summed and then mapped: blocks that stay in cache.
 inline Plan plan_reduction(Shape shape, Index value_bytes) {
   shape = canonical(shape);
-  return walks_rows(shape) ? plan_rows(shape, value_bytes) : plan_runs(shape, value_bytes);
+  const Index n = shape.per_channel(), chunk_values = chunk_bytes / value_bytes;
+  if (walks_rows(shape)) {
+    const Index block = std::min(shape.channels, shape.inner == 1 ? block_lanes : block_lanes / shape.inner);
+    const Index fold = fold_of(shape);
+    return {shape,      value_bytes, true, fold, block, rows_of_chunk(shape, block * shape.inner, fold, value_bytes),
+            shape.inner};
+  }
+  const Index block = std::clamp<Index>(block_bytes / value_bytes / n, 1, block_lanes);
+  if (n <= chunk_values) return {shape, value_bytes, false, 1, block, shape.outer, shape.inner};
+  const Index outer = std::max<Index>(1, chunk_values / shape.inner);
+  return {shape, value_bytes, false, 1, block, outer > tile_rows ? round_down(outer, tile_rows) : outer, chunk_values};
 }
 
-/// The walk of a tensor, not empty, that is only mapped: as many channels a block as fit, so that memory is read in order.
+/// The walk of a tensor, not empty, that is only mapped: pieces of memory that follow each other, as they come.
 inline Plan plan_map(Shape shape, Index value_bytes) {
   shape = canonical(shape);
-  const bool rows = walks_rows(shape);
-  Plan plan = rows ? plan_rows(shape, value_bytes) : plan_runs(shape, value_bytes);
-  plan.block_channels = std::min(shape.channels, rows ? std::max<Index>(1, block_lanes / shape.inner) : block_lanes);
-  const Index chunk_values = chunk_bytes / value_bytes, plane = plan.block_channels * shape.inner;
-  plan.chunk_outer = std::max<Index>(1, chunk_values / plane);
-  if (rows) plan.chunk_outer = std::max(plan.fold * tile_rows, round_down(plan.chunk_outer, plan.fold * tile_rows));
-  plan.chunk_inner = std::min(shape.inner, std::max<Index>(1, chunk_values / plan.block_channels));
-  return plan;
+  if (walks_rows(shape)) return plan_reduction(shape, value_bytes);
+  const Index chunk_values = chunk_bytes / value_bytes, plane = shape.channels * shape.inner;
+  if (shape.size() <= chunk_values && shape.channels <= block_lanes) {
+    return {shape, value_bytes, false, 1, shape.channels, shape.outer, shape.inner};
+  }
+  const Index block = std::clamp<Index>(chunk_values / shape.inner, 1, block_lanes);
+  return {shape, value_bytes, false, 1, block, std::max<Index>(1, chunk_values / plane), chunk_values};
 }
 
 }  // namespace tensornorm::detail

@@ -1,0 +1,3 @@
+#include <tensornorm/tensornorm.hpp>
+
+Eigen::MatrixXf normalised(const Eigen::MatrixXf& x) { return tensornorm::BatchNorm1d<>(x.cols())(x); }
