@@ -118,8 +118,9 @@ auto dimensions_of(const X& x) {
     dimensions[0] = x.rows();
     dimensions[1] = x.cols();
   } else {
-    for (int i = 0; i < EigenTraits<X>::rank; ++i) {
-      dimensions[static_cast<std::size_t>(i)] = static_cast<Eigen::Index>(x.dimensions()[i]);
+    using Axis = std::conditional_t<is_owning_tensor<X> || is_fixed_tensor<X>, std::size_t, typename X::Index>;
+    for (std::size_t i = 0; i < dimensions.size(); ++i) {
+      dimensions[i] = static_cast<Eigen::Index>(x.dimension(static_cast<Axis>(i)));
     }
   }
   return dimensions;
