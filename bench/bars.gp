@@ -1,5 +1,6 @@
 # Bars of one pass: its time over that of the memory's limit, layer by layer. Called by plot.sh with
-#   data (columns: the layer with its limit, the limit, ours, libtorch, oneDNN, each in us or ?), heading, limit_name, caption, output
+#   data (columns: the layer with its limit, the limit, ours, libtorch, oneDNN, each in us or ?),
+#   heading, limit_name, caption, output (without its ending)
 set datafile missing "?"
 set style data histograms
 set style histogram clustered gap 1.2
@@ -18,7 +19,8 @@ set tmargin 5
 set bmargin 6.5
 set title heading font ",15" offset 0,1.2
 set label 1 caption at graph 0, graph 1.0 offset 0,1.0 font ",9" textcolor rgb "#505050" noenhanced
-set label 2 "microseconds of the limit below each layer" at graph 1, graph 0 right offset 0,-4.6 font ",9" textcolor rgb "#505050"
+set label 2 "microseconds of the limit below each layer" at graph 1, graph 0 right offset 0,-4.6 font ",9" \
+  textcolor rgb "#505050"
 stats data using 4 nooutput
 torch = STATS_records
 stats data using 5 nooutput
@@ -29,6 +31,7 @@ do for [ending in "svg png"] {
   set output output.".".ending
   plot data using ($3/$2):xtic(1) title "tensornorm" lc rgb "#0b6e4f", \
        (torch > 0 ? data : "/dev/null") using ($4/$2) title (torch > 0 ? "PyTorch" : "") lc rgb "#e07a1f", \
-       (onednn > 0 ? data : "/dev/null") using ($5/$2) title (onednn > 0 ? "oneDNN, best layout" : "") lc rgb "#4a7fb5", \
+       (onednn > 0 ? data : "/dev/null") using ($5/$2) \
+         title (onednn > 0 ? "oneDNN, best layout" : "") lc rgb "#4a7fb5", \
        1 with lines lw 2 lc rgb "#202020" title limit_name
 }

@@ -136,8 +136,7 @@ void measure_peer(benchmark::State& state, Pass pass, const Layer& layer, int th
   state.SkipWithError("not for this layer");
 }
 
-// ------------------------------------------------------------------------------------------------------------
-// registering
+// ---- registering
 
 std::string row_name(const std::string& who, const Layer& layer, const std::string& scalar, int threads) {
   return who + "/" + layer.name() + "/" + scalar + "/" + std::to_string(threads);

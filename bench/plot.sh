@@ -43,7 +43,8 @@ columns() {
         l = order[i]
         if (limit[l] == "") continue
         name = l; sub(/ NHWC/, "\\nNHWC", name)
-        printf "\"%s\\n%s us\" %s %s %s %s\n", name, rounded(limit[l]), limit[l], shown(ours[l]), shown(torch[l]), shown(onednn[l])
+        printf "\"%s\\n%s us\" %s ", name, rounded(limit[l]), limit[l]
+        printf "%s %s %s\n", shown(ours[l]), shown(torch[l]), shown(onednn[l])
       }
     }' "$goals"
 }
@@ -67,8 +68,8 @@ if [ -n "$scaling" ]; then
       printf " %s %s", field("ps_per_byte"), field("limit_ps_per_byte")
       if (field("pass") == "backward") printf "\n"
     }' "$scaling" >"$work/scaling"
-  names=$(awk "$fields"'field("pass") != "" && !(field("sweep") in seen) { seen[field("sweep")]; printf "\"%s\" ", field("sweep") }' \
-    "$scaling")
+  names=$(awk "$fields"'
+    field("pass") != "" && !(field("sweep") in seen) { seen[field("sweep")]; printf "\"%s\" ", field("sweep") }' "$scaling")
   gnuplot -e "data='$work/scaling'; names='$names'; caption='$(caption "$scaling")'; output='$folder/scaling'" \
     "$here/scaling.gp"
 fi

@@ -20,9 +20,10 @@ void GoalReport::heading(const std::string& text) {
 void GoalReport::row(const std::string& what, const std::string& bound, const Ratio& measured, const char* unit,
                      bool met) {
   const std::string median = fixed("", measured.median, unit), best = fixed("", measured.best, unit);
-  std::printf("  %-62s %-10s %9s %9s  %s\n", what.c_str(), bound.c_str(), median.c_str(), best.c_str(),
-              met ? "yes" : "NO");
+  const char* verdict = !judged_ ? "" : met ? "yes" : "NO";
+  std::printf("  %-62s %-10s %9s %9s  %s\n", what.c_str(), bound.c_str(), median.c_str(), best.c_str(), verdict);
   std::fflush(stdout);
+  if (!judged_) return;
   if (!met) missed_.push_back(what + " " + median + ", goal " + bound);
   goals_.push_back(JsonLine()
                        .text("group", heading_)

@@ -17,6 +17,8 @@ class GoalReport {
  public:
   void heading(const std::string& text);
   void note(const std::string& text);
+  /// Whether the rows that follow are goals, or printed for information only.
+  void judge(bool judged) { judged_ = judged; }
 
   /// ours / limit <= most, and peer / ours >= least; judged by the median of the rounds' ratios.
   void at_most(const std::string& what, const Ratio& measured, double most, const char* unit = "x");
@@ -36,6 +38,7 @@ class GoalReport {
   void row(const std::string& what, const std::string& bound, const Ratio& measured, const char* unit, bool met);
 
   std::string heading_;
+  bool judged_ = true;
   std::vector<JsonLine> goals_, times_;
   std::vector<std::string> missed_;
 };

@@ -6,10 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "detail/layer_checks.hpp"
+#include "detail/layer_state.hpp"
 #include "functional.hpp"
 #include "options.hpp"
-#include "running_stats.hpp"
 
 namespace tensornorm {
 
@@ -31,26 +30,21 @@ class BatchNorm {
                 "tensornorm: a layer's parameters are float or double");
 
  public:
-  using Vector = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
+  using Vector = typename detail::LayerState<Scalar>::Vector;
 
   /// A layer in training mode for num_features channels: weight 1, bias 0, running_mean 0, running_var 1.
   /// Throws std::invalid_argument when num_features, eps, momentum or a correction makes no sense.
   explicit BatchNorm(Eigen::Index num_features, BatchNormOptions options = {})
-      : num_features_(num_features), options_(options) {
-    detail::check_options(num_features, options);
-    if (options.affine) weight_grad_.setZero(num_features), bias_grad_.setZero(num_features);
-    reset_parameters();
-    batch_.resize(static_cast<std::size_t>(3 * num_features));
-  }
+      : state_(num_features, options), batch_(static_cast<std::size_t>(3 * num_features)) {}
 
   /// Training mode: batch statistics normalise, and enter the running statistics.
   BatchNorm& train(bool mode = true) {
-    training_ = mode;
+    state_.training = mode;
     return *this;
   }
   /// Eval mode: the running statistics normalise; where there are none, those of the batch.
   BatchNorm& eval() { return train(false); }
-  bool is_training() const { return training_; }
+  bool is_training() const { return state_.training; }
 
   /// y = (x - mean) / sqrt(var + eps) * weight + bias, in a new tensor of x's plain type and shape.
   template <typename X>
@@ -123,43 +117,38 @@ class BatchNorm {
   }
 
   /// Parameters, statistics and gradients: size num_features, or 0 where the layer has none. They may be assigned to.
-  Vector& weight() { return weight_; }
-  Vector& bias() { return bias_; }
-  Vector& running_mean() { return running_mean_; }
-  Vector& running_var() { return running_var_; }
-  Vector& weight_grad() { return weight_grad_; }
-  Vector& bias_grad() { return bias_grad_; }
-  const Vector& weight() const { return weight_; }
-  const Vector& bias() const { return bias_; }
-  const Vector& running_mean() const { return running_mean_; }
-  const Vector& running_var() const { return running_var_; }
-  const Vector& weight_grad() const { return weight_grad_; }
-  const Vector& bias_grad() const { return bias_grad_; }
-  void zero_grad() { weight_grad_.setZero(), bias_grad_.setZero(); }
+  Vector& weight() { return state_.weight; }
+  Vector& bias() { return state_.bias; }
+  Vector& running_mean() { return state_.running_mean; }
+  Vector& running_var() { return state_.running_var; }
+  Vector& weight_grad() { return state_.weight_grad; }
+  Vector& bias_grad() { return state_.bias_grad; }
+  const Vector& weight() const { return state_.weight; }
+  const Vector& bias() const { return state_.bias; }
+  const Vector& running_mean() const { return state_.running_mean; }
+  const Vector& running_var() const { return state_.running_var; }
+  const Vector& weight_grad() const { return state_.weight_grad; }
+  const Vector& bias_grad() const { return state_.bias_grad; }
+  void zero_grad() { state_.weight_grad.setZero(), state_.bias_grad.setZero(); }
 
-  /// Training forwards since the statistics were reset.
-  std::int64_t num_batches_tracked() const { return num_batches_tracked_; }
-  void set_num_batches_tracked(std::int64_t count) { num_batches_tracked_ = count; }
+  /// Training forwards since the statistics were reset. Throws std::invalid_argument when set below 0.
+  std::int64_t num_batches_tracked() const { return state_.num_batches_tracked; }
+  void set_num_batches_tracked(std::int64_t count) {
+    if (count < 0) detail::fail_argument("num_batches_tracked should be at least 0, not ", count);
+    state_.num_batches_tracked = count;
+  }
 
   /// running_mean 0, running_var 1, counter 0; nothing on a layer that does not track.
-  void reset_running_stats() {
-    if (!options_.track_running_stats) return;
-    running_mean_.setZero(num_features_);
-    running_var_.setOnes(num_features_);
-    num_batches_tracked_ = 0;
-  }
+  void reset_running_stats() { state_.reset_running_stats(); }
   /// The same, and weight 1 and bias 0 on an affine layer.
-  void reset_parameters() {
-    reset_running_stats();
-    if (options_.affine) weight_.setOnes(num_features_), bias_.setZero(num_features_);
-  }
+  void reset_parameters() { state_.reset_parameters(); }
 
-  Eigen::Index num_features() const { return num_features_; }
-  const BatchNormOptions& options() const { return options_; }
+  Eigen::Index num_features() const { return state_.num_features; }
+  const BatchNormOptions& options() const { return state_.options; }
 
   /// As PyTorch prints it, with other options where they differ from PyTorch's.
   friend std::ostream& operator<<(std::ostream& out, const BatchNorm& layer) {
-    return detail::print_layer(out, name(), layer.num_features_, layer.options_);
+    return detail::print_layer(out, name(), layer.num_features(), layer.options());
   }
 
  private:
@@ -176,155 +165,95 @@ class BatchNorm {
     return y;
   }
 
+  // In each pass: check everything, then find all memory, then write.
+
   template <typename Device, typename T, int Rank, typename Y>
   void forward_operand(const Device& device, const detail::Operand<T, Rank>& x, Y& y) {
-    if (!training_) return std::as_const(*this).forward_operand(device, x, y);
-    const auto view = checked_view(x, true);
-    check_forward_output(x, y);
+    if (!state_.training) return std::as_const(*this).forward_operand(device, x, y);
+    const auto view = state_.checked_view(x, true);
+    detail::check_output("y", y, x, {"x", x.data, x.bytes()}, state_.memory());
     reserve(partials_, functional::scratch_doubles(device, view));
-    if (view.size() == 0 || detail::is_resizable(y)) detail::resize(y, x.dimensions);
+    detail::give_sizes(y, x.dimensions);
     if (view.size() == 0) return;
     const functional::BatchStatistics batch = split(batch_);
-    functional::training_forward(device, view, affine(), options_.eps, options_.correction, batch, like(view, y.data()),
-                                 partials_);
+    functional::training_forward(device, view, state_.affine(), options().eps, options().correction, batch,
+                                 like(view, y.data()), partials_);
     remembered_ = view.shape.per_channel();
-    update_running_stats(batch);
+    state_.update_running_stats(batch, remembered_);
   }
 
   template <typename Device, typename T, int Rank, typename Y>
   void forward_operand(const Device& device, const detail::Operand<T, Rank>& x, Y& y) const {
-    if (training_) {
+    if (state_.training) {
       detail::fail_order(name(), " is const and in training mode, where forward would change it: call eval() first");
     }
-    const auto view = checked_view(x, !has_running_stats());
-    check_forward_output(x, y);
+    const bool running = state_.has_running_stats();
+    const auto view = state_.checked_view(x, !running);
+    detail::check_output("y", y, x, {"x", x.data, x.bytes()}, state_.memory());
     std::vector<double> statistics, partials;  // of the batch, where there are no running statistics
-    if (!has_running_stats() && view.size() > 0) {
-      reserve(statistics, 3 * num_features_);
+    if (!running && view.size() > 0) {
+      reserve(statistics, 3 * num_features());
       reserve(partials, functional::scratch_doubles(device, view));
     }
-    if (view.size() == 0 || detail::is_resizable(y)) detail::resize(y, x.dimensions);
+    detail::give_sizes(y, x.dimensions);
     if (view.size() == 0) return;
-    if (has_running_stats()) {
-      functional::eval_forward(device, view, running_mean_.data(), running_var_.data(), options_.eps, affine(),
-                               like(view, y.data()));
+    if (running) {
+      functional::eval_forward(device, view, running_mean().data(), running_var().data(), options().eps,
+                               state_.affine(), like(view, y.data()));
     } else {
-      functional::training_forward(device, view, affine(), options_.eps, options_.correction, split(statistics),
-                                   like(view, y.data()), partials);
+      functional::training_forward(device, view, state_.affine(), options().eps, options().correction,
+                                   split(statistics), like(view, y.data()), partials);
     }
   }
 
   template <typename Device, typename T, int Rank, typename DX>
   void backward_operand(const Device& device, const detail::Operand<T, Rank>& x, const detail::Operand<T, Rank>& dy,
                         DX& dx) {
-    const bool batch_statistics = !training_ && !has_running_stats();  // found again from x
-    const auto view = checked_view(x, batch_statistics);
-    check_gradients(x, dy, view);
-    detail::check_output("dx", dx, x, {"dy", dy.data, dy.bytes()},
-                         {{"x", x.data, x.bytes()},
-                          memory("weight", weight_),
-                          memory("bias", bias_),
-                          memory("running_mean", running_mean_),
-                          memory("running_var", running_var_),
-                          memory("weight_grad", weight_grad_),
-                          memory("bias_grad", bias_grad_)});
-    reserve(work_, 5 * num_features_);
+    const bool again = !state_.training && !state_.has_running_stats();  // batch statistics, found again from x
+    const auto view = state_.checked_view(x, again);
+    state_.check_dy(dy, x);
+    if (state_.training && view.size() > 0) check_remembered(view.shape.per_channel());
+    detail::check_output("dx", dx, x, {"dy", dy.data, dy.bytes()}, state_.memory());
+    detail::check_apart("dx", dx, x, {"x", x.data, x.bytes()});
+    reserve(work_, 5 * num_features());
     reserve(partials_, functional::scratch_doubles(device, view));
-    if (view.size() == 0 || detail::is_resizable(dx)) detail::resize(dx, x.dimensions);
+    detail::give_sizes(dx, x.dimensions);
     if (view.size() == 0) return;
 
     const ChannelView<T> dy_view{dy.data, view.shape};
-    const functional::GradientSums sums{work_.data() + 3 * num_features_, work_.data() + 4 * num_features_};
-    functional::BatchStatistics of = split(training_ ? batch_ : work_);
-    if (batch_statistics) {
+    const auto dx_view = like(view, dx.data());
+    const functional::GradientSums sums{work_.data() + 3 * num_features(), work_.data() + 4 * num_features()};
+    const functional::BatchStatistics of = split(state_.training ? batch_ : work_);
+    if (again) {
       functional::batch_moments(device, view, of, partials_);
-      functional::batch_invstd(0, num_features_, view.shape.per_channel(), options_.eps, options_.correction, of);
+      functional::batch_invstd(0, num_features(), view.shape.per_channel(), options().eps, options().correction, of);
     }
-    if (training_ || batch_statistics) {
-      functional::training_backward(device, view, dy_view, of.mean, of.invstd, affine(), options_.correction, sums,
-                                    like(view, dx.data()), partials_);
+    if (state_.training || again) {
+      functional::training_backward(device, view, dy_view, of.mean, of.invstd, state_.affine(), options().correction,
+                                    sums, dx_view, partials_);
     } else {
-      for (Eigen::Index c = 0; c < num_features_; ++c) {
-        of.mean[c] = static_cast<double>(running_mean_[c]);
-        of.invstd[c] = 1 / std::sqrt(static_cast<double>(running_var_[c]) + options_.eps);
+      for (Eigen::Index c = 0; c < num_features(); ++c) {
+        of.mean[c] = static_cast<double>(running_mean()[c]);
+        of.invstd[c] = 1 / std::sqrt(static_cast<double>(running_var()[c]) + options().eps);
       }
-      if (weight_.size() + bias_.size() > 0) functional::gradient_sums(device, view, dy_view, of.mean, sums, partials_);
-      functional::eval_input_gradient(device, dy_view, running_var_.data(), options_.eps, affine(),
-                                      like(view, dx.data()));
+      const bool parameters = weight().size() > 0 || bias().size() > 0;
+      if (parameters) functional::gradient_sums(device, view, dy_view, of.mean, sums, partials_);
+      functional::eval_input_gradient(device, dy_view, running_var().data(), options().eps, state_.affine(), dx_view);
     }
-    for (Eigen::Index c = 0; c < (weight_.size() > 0 ? weight_grad_.size() : 0); ++c) {
-      weight_grad_[c] = static_cast<Scalar>(static_cast<double>(weight_grad_[c]) + sums.dy_dev[c] * of.invstd[c]);
-    }
-    for (Eigen::Index c = 0; c < (bias_.size() > 0 ? bias_grad_.size() : 0); ++c) {
-      bias_grad_[c] = static_cast<Scalar>(static_cast<double>(bias_grad_[c]) + sums.dy[c]);
-    }
+    state_.add_gradients(sums, of.invstd);
   }
 
-  // ------------------------------------------------------------------------------------------------------------ checks
-
-  bool has_running_stats() const { return running_mean_.size() > 0 || running_var_.size() > 0; }
-
-  /// x as a view, once it and the layer's vectors are found fit for a pass in the present mode.
-  template <typename T, int Rank>
-  ChannelView<T> checked_view(const detail::Operand<T, Rank>& x, bool batch_statistics) const {
-    const detail::Shape shape = detail::shape_of(x, options_.channel_axis, "x");
-    const char* owner = running_mean_.size() > 0 ? "running_mean" : weight_.size() > 0 ? "weight" : "x";
-    detail::check_channels(x, shape, num_features_, options_.channel_axis, owner);
-    detail::check_vector("weight", weight_.size(), num_features_);
-    detail::check_vector("bias", bias_.size(), num_features_);
-    detail::check_vector("running_mean", running_mean_.size(), num_features_);
-    detail::check_vector("running_var", running_var_.size(), num_features_);
-    if (!training_ && has_running_stats()) {
-      if (running_mean_.size() == 0) detail::fail_argument("running_mean must be defined in evaluation mode");
-      if (running_var_.size() == 0) detail::fail_argument("running_var must be defined in evaluation mode");
-    }
-    if (shape.size() == 0) return {x.data, shape};
-    detail::check_memory(x, "x");
-    if (batch_statistics) {
-      const bool updates = training_ && options_.track_running_stats && running_var_.size() > 0;
-      const int least = std::max({1, options_.correction, updates ? options_.running_correction : 0});
-      detail::check_values_per_channel(shape.per_channel(), least, x.dimensions);
-    }
-    return {x.data, shape};
-  }
-
-  template <typename T, int Rank, typename Y>
-  void check_forward_output(const detail::Operand<T, Rank>& x, const Y& y) const {
-    detail::check_output(
-        "y", y, x, {"x", x.data, x.bytes()},
-        {memory("weight", weight_), memory("bias", bias_), memory("running_mean", running_mean_),
-         memory("running_var", running_var_), memory("weight_grad", weight_grad_), memory("bias_grad", bias_grad_)});
-  }
-
-  template <typename T, int Rank>
-  void check_gradients(const detail::Operand<T, Rank>& x, const detail::Operand<T, Rank>& dy,
-                       const ChannelView<T>& view) const {
-    if (dy.dimensions != x.dimensions) {
-      detail::fail_argument("dy should have the shape ", x.dimensions, " of x, not ", dy.dimensions);
-    }
-    detail::check_memory(dy, "dy");
-    detail::check_vector("weight_grad", weight_grad_.size(), num_features_);
-    detail::check_vector("bias_grad", bias_grad_.size(), num_features_);
-    if (!training_ || view.size() == 0) return;
+  void check_remembered(Eigen::Index n) const {
     if (remembered_ == 0) detail::fail_order("backward in training mode needs a training forward before it");
-    if (view.shape.per_channel() != remembered_) {
+    if (n != remembered_) {
       detail::fail_argument("x should be that of the last training forward, with ", remembered_,
-                            " values per channel, not ", view.shape.per_channel());
+                            " values per channel, not ", n);
     }
   }
 
-  static detail::Memory memory(const char* name, const Vector& v) {
-    return {name, v.data(), static_cast<std::size_t>(v.size()) * sizeof(Scalar)};
-  }
-
-  // ------------------------------------------------------------------------------------------------------------- state
-
-  functional::Affine<Scalar> affine() const {
-    return {weight_.size() > 0 ? weight_.data() : nullptr, bias_.size() > 0 ? bias_.data() : nullptr};
-  }
-  /// Mean, m2 and invstd in a buffer of at least [3 * num_features].
+  /// Mean, m2 and invstd in a buffer of at least [3, C].
   functional::BatchStatistics split(std::vector<double>& buffer) const {
-    return {buffer.data(), buffer.data() + num_features_, buffer.data() + 2 * num_features_};
+    return {buffer.data(), buffer.data() + num_features(), buffer.data() + 2 * num_features()};
   }
   template <typename T>
   static ChannelView<std::remove_const_t<T>> like(const ChannelView<T>& view, std::remove_const_t<T>* data) {
@@ -334,35 +263,20 @@ class BatchNorm {
     if (static_cast<Eigen::Index>(buffer.size()) < size) buffer.resize(static_cast<std::size_t>(size));
   }
 
-  void update_running_stats(const functional::BatchStatistics& batch) {
-    if (!options_.track_running_stats) return;
-    const double factor = average_factor(options_.momentum, ++num_batches_tracked_);
-    const auto freedom = static_cast<double>(remembered_ - options_.running_correction);
-    for (Eigen::Index c = 0; c < running_mean_.size(); ++c) {
-      running_mean_[c] = updated_mean(running_mean_[c], batch.mean[c], factor);
-    }
-    for (Eigen::Index c = 0; c < running_var_.size(); ++c) {
-      running_var_[c] = updated_var(running_var_[c], batch.m2[c] / freedom, factor);
-    }
-  }
-
-  Eigen::Index num_features_;
-  BatchNormOptions options_;
-  bool training_ = true;
-  Vector weight_, bias_;               // [C], or empty
-  Vector weight_grad_, bias_grad_;     // [C], or empty
-  Vector running_mean_, running_var_;  // [C], or empty
-  std::int64_t num_batches_tracked_ = 0;
+  detail::LayerState<Scalar> state_;
   Eigen::Index remembered_ = 0;  // values a channel of the last training forward; 0: there was none
   std::vector<double> batch_;    // its mean, m2 and invstd, [3, C]
   std::vector<double> work_;     // of a backward: statistics [3, C], then its two sums [2, C]
   detail::Scratch partials_;     // of chunks, when threads share a channel
 };
 
+/// For (N, C) and (N, C, L).
 template <typename Scalar = float>
 using BatchNorm1d = BatchNorm<Scalar, 1>;
+/// For (N, C, H, W).
 template <typename Scalar = float>
 using BatchNorm2d = BatchNorm<Scalar, 2>;
+/// For (N, C, D, H, W).
 template <typename Scalar = float>
 using BatchNorm3d = BatchNorm<Scalar, 3>;
 

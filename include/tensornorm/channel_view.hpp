@@ -202,6 +202,12 @@ void resize(Y& y, const Dimensions<Rank>& dimensions) {
   }
 }
 
+/// Gives an output its sizes, if it has not got them: an empty one that can be resized.
+template <typename Y, std::size_t Rank>
+void give_sizes(Y& y, const Dimensions<Rank>& dimensions) {
+  if (dimensions_of(y) != dimensions) resize(y, dimensions);
+}
+
 /// [outer, channels, inner] of an operand whose channels lie along channel_axis, which may count from the last axis.
 template <typename T, int Rank>
 Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {

@@ -2,9 +2,9 @@
 // for the same mistake, ours begins with it.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstdio>
-#include <initializer_list>
 
 #include "../channel_view.hpp"
 #include "../options.hpp"
@@ -90,11 +90,19 @@ struct Memory {
   std::size_t bytes;
 };
 
-/// An output `y` of the sizes of `x`, or empty and resizable; its memory overlapping none of `others`, and `alias` only
-/// if it is the very same.
+/// An output's memory shares no byte with `other`. x: of the output's sizes.
 template <typename Y, typename T, int Rank>
+void check_apart(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& other) {
+  if (dimensions_of(y) == x.dimensions && overlap(y.data(), x.bytes(), other.data, other.bytes)) {
+    fail_argument(name, " overlaps ", other.name, ": expected memory of its own");
+  }
+}
+
+/// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it, and
+/// apart from `others`.
+template <typename Y, typename T, int Rank, std::size_t N>
 void check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias,
-                  std::initializer_list<Memory> others) {
+                  const std::array<Memory, N>& others) {
   static_assert(EigenTraits<Y>::has_memory, "tensornorm: an output must have memory of its own or mapped");
   const auto sizes = dimensions_of(y);
   if (sizes != x.dimensions) {
@@ -107,11 +115,7 @@ void check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const
   if (overlap(y.data(), x.bytes(), alias.data, alias.bytes) && static_cast<const void*>(y.data()) != alias.data) {
     fail_argument(name, " overlaps part of ", alias.name, ": expected the same memory, or memory of its own");
   }
-  for (const Memory& other : others) {
-    if (overlap(y.data(), x.bytes(), other.data, other.bytes)) {
-      fail_argument(name, " overlaps ", other.name, ": expected memory of its own");
-    }
-  }
+  for (const Memory& other : others) check_apart(name, y, x, other);
 }
 
 inline std::string short_number(double value) {

@@ -1,0 +1,123 @@
+// What a layer owns, and whether that and a user's tensors are fit for a pass. Nothing here computes on a tensor.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "../functional.hpp"
+#include "../running_stats.hpp"
+#include "layer_checks.hpp"
+
+namespace tensornorm::detail {
+
+/// Parameters, running statistics and gradients: [C] each, or empty. Users hold references to the vectors and may
+/// assign or resize them, so that their sizes are checked before every pass.
+template <typename Scalar>
+struct LayerState {
+  using Vector = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
+
+  Index num_features;
+  BatchNormOptions options;
+  bool training = true;
+  Vector weight, bias;
+  Vector weight_grad, bias_grad;
+  Vector running_mean, running_var;
+  std::int64_t num_batches_tracked = 0;
+
+  LayerState(Index features, const BatchNormOptions& chosen) : num_features(features), options(chosen) {
+    check_options(features, chosen);
+    if (chosen.affine) weight_grad.setZero(features), bias_grad.setZero(features);
+    reset_parameters();
+  }
+
+  void reset_running_stats() {
+    if (!options.track_running_stats) return;
+    running_mean.setZero(num_features);
+    running_var.setOnes(num_features);
+    num_batches_tracked = 0;
+  }
+  void reset_parameters() {
+    reset_running_stats();
+    if (options.affine) weight.setOnes(num_features), bias.setZero(num_features);
+  }
+
+  /// Whether eval mode normalises with the running statistics; without any, with those of the batch.
+  bool has_running_stats() const { return running_mean.size() > 0 || running_var.size() > 0; }
+
+  functional::Affine<Scalar> affine() const {
+    return {weight.size() > 0 ? weight.data() : nullptr, bias.size() > 0 ? bias.data() : nullptr};
+  }
+
+  /// After a training forward over n values a channel.
+  void update_running_stats(const functional::BatchStatistics& batch, Index n) {
+    if (!options.track_running_stats) return;
+    const double factor = average_factor(options.momentum, ++num_batches_tracked);
+    const auto freedom = static_cast<double>(n - options.running_correction);
+    for (Index c = 0; c < running_mean.size(); ++c) {
+      running_mean[c] = updated_mean(running_mean[c], batch.mean[c], factor);
+    }
+    for (Index c = 0; c < running_var.size(); ++c) {
+      running_var[c] = updated_var(running_var[c], batch.m2[c] / freedom, factor);
+    }
+  }
+
+  /// After a backward with the invstd of its forward. A gradient is added only for a parameter that is there.
+  void add_gradients(const functional::GradientSums& sums, const double* invstd) {
+    for (Index c = 0; c < (weight.size() > 0 ? weight_grad.size() : 0); ++c) {
+      weight_grad[c] = static_cast<Scalar>(static_cast<double>(weight_grad[c]) + sums.dy_dev[c] * invstd[c]);
+    }
+    for (Index c = 0; c < (bias.size() > 0 ? bias_grad.size() : 0); ++c) {
+      bias_grad[c] = static_cast<Scalar>(static_cast<double>(bias_grad[c]) + sums.dy[c]);
+    }
+  }
+
+  /// x as a view, once it and the vectors are found fit for a pass in the present mode.
+  template <typename T, int Rank>
+  ChannelView<T> checked_view(const Operand<T, Rank>& x, bool batch_statistics) const {
+    const Shape shape = shape_of(x, options.channel_axis, "x");
+    const char* owner = running_mean.size() > 0 ? "running_mean" : weight.size() > 0 ? "weight" : "x";
+    check_channels(x, shape, num_features, options.channel_axis, owner);
+    check_vector("weight", weight.size(), num_features);
+    check_vector("bias", bias.size(), num_features);
+    check_vector("running_mean", running_mean.size(), num_features);
+    check_vector("running_var", running_var.size(), num_features);
+    if (!training && has_running_stats()) {
+      if (running_mean.size() == 0) fail_argument("running_mean must be defined in evaluation mode");
+      if (running_var.size() == 0) fail_argument("running_var must be defined in evaluation mode");
+    }
+    if (shape.size() == 0) return {x.data, shape};
+    check_memory(x, "x");
+    if (batch_statistics) {
+      const bool updates = training && options.track_running_stats && running_var.size() > 0;
+      const int least = std::max({1, options.correction, updates ? options.running_correction : 0});
+      check_values_per_channel(shape.per_channel(), least, x.dimensions);
+    }
+    return {x.data, shape};
+  }
+
+  template <typename T, int Rank>
+  void check_dy(const Operand<T, Rank>& dy, const Operand<T, Rank>& x) const {
+    if (dy.dimensions != x.dimensions) {
+      fail_argument("dy should have the shape ", x.dimensions, " of x, not ", dy.dimensions);
+    }
+    check_memory(dy, "dy");
+    check_vector("weight_grad", weight_grad.size(), num_features);
+    check_vector("bias_grad", bias_grad.size(), num_features);
+  }
+
+  /// The memory that no output may overlap.
+  std::array<Memory, 6> memory() const {
+    const auto of = [](const char* name, const Vector& v) {
+      return Memory{name, v.data(), static_cast<std::size_t>(v.size()) * sizeof(Scalar)};
+    };
+    return {of("weight", weight),
+            of("bias", bias),
+            of("running_mean", running_mean),
+            of("running_var", running_var),
+            of("weight_grad", weight_grad),
+            of("bias_grad", bias_grad)};
+  }
+};
+
+}  // namespace tensornorm::detail
