@@ -1,6 +1,7 @@
 // PyTorch's own batch norm, on the same x and dy. Its C++ functions return new tensors, as its layers do.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <malloc.h>
 
 #include <memory>
 #include <tuple>
@@ -48,6 +49,9 @@ struct TorchLayer {
 };
 
 std::vector<Peer> peers_of(const Layer& layer, Buffers<float>& buffers, int threads) {
+  // Its results' memory stays with the process, as in one that runs for long: else every other call takes page faults.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 2147483647);
   at::set_num_threads(threads);
   const auto torch = std::make_shared<const TorchLayer>(layer, buffers);
   return {{"libtorch", [torch] { torch->forward(true); }, [torch] { torch->forward(false); },

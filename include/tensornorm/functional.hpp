@@ -107,7 +107,7 @@ template <typename T, typename Scalar>
 auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, const BatchStatistics& statistics,
                    const Affine<Scalar>& affine, const ChannelView<T>& y) {
   const bool in_place = x.data == y.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), in_place, true);
+  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, true);
   const detail::NormalizeTraining<T, detail::LaneOf<T>> f{{x.data}};
   return detail::mapping(plan, f, y.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
     std::copy_n(statistics.mean + first, count, numbers.mean);
@@ -122,7 +122,7 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
                     const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx) {
   const bool in_place = dy.data == dx.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), in_place, true);
+  const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, true);
   const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
   const double per_value = 1 / n, per_freedom = 1 / (n - correction);
@@ -198,7 +198,7 @@ void eval_forward(const Device& device, const ChannelView<const T>& x, const Sca
                   double eps, const Affine<Scalar>& affine, const ChannelView<T>& y) {
   const auto plan = detail::plan_map(x.shape, sizeof(T));
   const bool in_place = x.data == y.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), in_place, false);
+  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
   const detail::NormalizeEval<T, detail::LaneOf<T>> f{x.data};
   const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
     for (Index c = 0; c < count; ++c) numbers.mean[c] = static_cast<double>(mean[first + c]);
@@ -214,7 +214,7 @@ void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, c
                          const Affine<Scalar>& affine, const ChannelView<T>& dx) {
   const auto plan = detail::plan_map(dy.shape, sizeof(T));
   const bool in_place = dy.data == dx.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), in_place, false);
+  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
   const detail::GradientEval<T, detail::LaneOf<T>> f{dy.data};
   const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
     internal::fill_running_scale(affine, var, eps, first, count, numbers.scale);

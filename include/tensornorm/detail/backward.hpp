@@ -13,6 +13,7 @@ namespace tensornorm::detail {
 /// The factors of db and of sum dy * (x - centre): u = dy, v = x - centre.
 template <typename T>
 struct GradientTerms {
+  static constexpr int inputs = 2;
   const T* x;
   const T* dy;
   void prefetch(Index offset) const {

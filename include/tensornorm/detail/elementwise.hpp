@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <utility>
 
 #include "sums.hpp"
 
@@ -18,6 +19,16 @@ template <typename Lane, int K>
 struct Coefficients {
   Lane values[K][block_lanes];
 };
+
+/// {make(0), ..., make(K - 1)}, unrolled at every optimisation level.
+template <typename Make, std::size_t... k>
+auto each_of(const Make& make, std::index_sequence<k...>) {
+  return std::array{make(std::integral_constant<std::size_t, k>{})...};
+}
+template <int K, typename Make>
+auto each(const Make& make) {
+  return each_of(make, std::make_index_sequence<K>{});
+}
 
 /// How an element pass moves memory.
 struct Movement {
@@ -45,14 +56,11 @@ template <typename Lane, typename F, typename T, typename Write>
   const Index all_rows = rows + (rest > 0 ? 1 : 0);
   for (Index r = 0; r < all_rows; ++r) {
     const Index first = begin + r * stride;
-    for_each_packet_of<Lane>(out + first, r < rows ? lanes : rest, Write::streamed,
-                             [=, &lane_table](Index l, auto extent) {
-                               std::array<Packet<Lane>, K> coefficients;
-                               for (int j = 0; j < K; ++j)
-                                 coefficients[static_cast<std::size_t>(j)] = load<Lane>(lane_table.values[j] + l);
-                               f.prefetch(first + l + movement.next);
-                               write(out + first + l, f(first + l, coefficients, extent), extent);
-                             });
+    for_each_packet_of<Lane>(out + first, r < rows ? lanes : rest, Write::streamed, [=, &lane_table](Index l, auto e) {
+      const auto of_lanes = each<K>([&](auto j) { return load<Lane>(lane_table.values[j] + l); });
+      if (movement.next != 0) f.prefetch(first + l + movement.next);
+      write(out + first + l, f(first + l, of_lanes, e), e);
+    });
   }
 }
 
@@ -66,11 +74,10 @@ template <typename Lane, typename F, typename T, typename Write>
     const Index o = movement.last_to_first ? box.outer_end - 1 - k : box.outer_begin + k;
     for (Index c = 0; c < box.channels(); ++c) {
       const Index first = plan.shape.offset(o, box.channel_begin + c, box.inner_begin);
-      std::array<Packet<Lane>, K> coefficients;
-      for (int j = 0; j < K; ++j) coefficients[static_cast<std::size_t>(j)] = Packet<Lane>::all(table.values[j][c]);
-      for_each_packet_of<Lane>(out + first, run, Write::streamed, [=](Index l, auto extent) {
-        f.prefetch(first + l + movement.next);
-        write(out + first + l, f(first + l, coefficients, extent), extent);
+      const auto of_channel = each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][c]); });
+      for_each_packet_of<Lane>(out + first, run, Write::streamed, [=](Index l, auto e) {
+        if (movement.next != 0) f.prefetch(first + l + movement.next);
+        write(out + first + l, f(first + l, of_channel, e), e);
       });
     }
   }

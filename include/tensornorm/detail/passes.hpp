@@ -85,17 +85,19 @@ auto mapping(const Plan& plan, const F& f, T* out, const Movement& movement, con
 
 /// How an element pass moves memory: in the caches, or past them. `second`: its block was just read, its neighbour is
 /// next.
-inline Movement movement_of(const Plan& plan, Index value_bytes, bool in_place, bool second) {
+/// `inputs`: how many tensors it reads.
+inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, bool in_place, bool second) {
   Index next = prefetch_bytes / value_bytes;
   if (plan.rows && plan.blocks > 1) {
     next = prefetch_rows * plan.shape.channels * plan.shape.inner;
   } else if (!plan.beyond_cache) {
     next = 0;
   } else if (second) {
-    const bool block_in_cache = plan.block_channels * plan.shape.per_channel() * value_bytes <= 2 * block_bytes;
+    const Index block = plan.block_channels * plan.shape.per_channel() * value_bytes * inputs;
+    const bool block_in_cache = block <= 2 * block_bytes;  // this one and the next one, in L2
     next = block_in_cache ? plan.block_channels * plan.shape.inner : 0;
   }
-  return {plan.beyond_cache && !in_place, next, second};
+  return {plan.beyond_cache && !in_place, next, second && inputs > 1};  // one input still fits L2, two need not
 }
 
 /// Scratch memory that grows to what the largest pass needed, and is then kept.

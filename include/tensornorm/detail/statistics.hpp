@@ -24,6 +24,7 @@ inline constexpr Index pivot_samples = std::is_same_v<T, double> ? 32 : 8;
 /// Squared deviations: u = v = x - pivot.
 template <typename T>
 struct Deviations {
+  static constexpr int inputs = 1;
   const T* x;
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
   template <typename Lane, typename Extent>

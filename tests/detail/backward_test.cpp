@@ -1,0 +1,229 @@
+// detail/backward.hpp: both sums exactly, from small whole numbers; dx against long double, in training and in eval,
+// and for channels that float cannot compute.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <tensornorm/detail/backward.hpp>
+#include <tensornorm/detail/passes.hpp>
+#include <vector>
+
+#include "support/bits.hpp"
+#include "support/fenced.hpp"
+#include "support/walks.hpp"
+
+namespace {
+
+using namespace tensornorm::detail;
+using namespace tn_test;
+using Eigen::bfloat16;
+using Eigen::half;
+
+constexpr Index kMost = 64000;
+
+/// x and dy between fences: 16 offsets, and against the fence. Other offsets for dy.
+template <typename T>
+struct Tensors {
+  Fenced<T> memory_x{kMost}, memory_dy{kMost};
+  std::vector<T> x_values, dy_values;
+  const T *x = nullptr, *dy = nullptr;
+
+  template <typename Next>
+  explicit Tensors(Next next) {
+    for (Index i = 0; i < kMost; ++i) x_values.push_back(value_of<T>(next())), dy_values.push_back(value_of<T>(next()));
+  }
+  void place(Index size, Index turn) {
+    const Index offset = turn % 17;
+    T* const to_x = offset == 16 ? memory_x.place_last(size) : memory_x.place(size, offset);
+    T* const to_dy = offset == 16 ? memory_dy.place_last(size) : memory_dy.place(size, (7 * offset + 2) % 16);
+    std::copy_n(x_values.begin(), size, to_x);
+    std::copy_n(dy_values.begin(), size, to_dy);
+    x = to_x, dy = to_dy;
+  }
+};
+
+template <typename T>
+void check_sums() {
+  Integers integers(5);
+  Tensors<T> tensors([&] { return integers(); });
+  Index turn = 0;
+  const auto check = [&](const Plan& plan, const Box& box) {
+    tensors.place(plan.shape.size(), turn++);
+    std::vector<double> mean(block_lanes), sum_dy(block_lanes), sum_dy_dev(block_lanes);
+    for (std::size_t c = 0; c < mean.size(); ++c) mean[c] = static_cast<double>(c % 9) / 4 - 1;
+    const auto channels = static_cast<std::size_t>(box.channels());
+    std::vector<double> exact_dy(channels), exact_dy_dev(channels);
+    for_each_element(plan.shape, box, [&](Index c, Index at) {
+      const auto channel = static_cast<std::size_t>(c);
+      exact_dy[channel] += number_of(tensors.dy[at]);
+      exact_dy_dev[channel] += number_of(tensors.dy[at]) * (number_of(tensors.x[at]) - mean[channel]);
+    });
+    box_gradient_sums(plan, box, tensors.x, tensors.dy, mean.data(), sum_dy.data(), sum_dy_dev.data());
+    int wrong = 0;
+    for (std::size_t c = 0; c < channels; ++c) wrong += sum_dy[c] != exact_dy[c] || sum_dy_dev[c] != exact_dy_dev[c];
+    CHECK_MESSAGE(wrong == 0, to_text(plan, box));
+  };
+  for_each_walk<double>(check);
+  for_each_long_walk_in_runs<double>(check);
+}
+
+void fill(Index first, Index count, ChannelNumbers& numbers) {
+  for (Index c = 0; c < count; ++c) {
+    const auto k = static_cast<double>((first + c) % 13);
+    numbers.mean[c] = (k - 6) * 1.37;
+    numbers.scale[c] = k * 0.31 - 1.7;
+    numbers.slope[c] = 0.9 - k * 0.23;
+    numbers.shift[c] = 2.3 - k * 0.77;
+  }
+}
+
+template <typename F>
+constexpr bool is_training = F::coefficients == 4;
+
+/// dx of f over the walks; the error allowed is that of a few roundings of each term.
+template <typename F, typename T>
+void check_gradient() {
+  using Lane = LaneOf<T>;
+  Uneven uneven;
+  Tensors<T> tensors([&] { return 2 * uneven(); });
+  Fenced<T> memory_dx(kMost);
+  const long double u = std::is_same_v<T, double> ? 0x1p-53L : 0x1p-24L;
+  const long double unit = std::is_same_v<T, half> ? 0x1p-11L : std::is_same_v<T, bfloat16> ? 0x1p-8L : u;
+  Index turn = 0;
+  for_each_walk<Lane>([&](const Plan& plan, const Box& box) {
+    if (turn++ % 4 != 0) return;  // elementwise_test.cpp walks them all
+    const Index size = plan.shape.size();
+    tensors.place(size, turn / 4);
+    T* const dx = turn / 4 % 3 == 0 ? memory_dx.place_last(size) : memory_dx.place(size, turn / 4 % 16);
+    F f{};
+    f.dy = tensors.dy;
+    if constexpr (is_training<F>) f.x = tensors.x;
+    BlockMap<F, Lane>(f, box.channel_begin, box.channels(), fill)(plan, box, dx, Movement{turn % 8 < 4, 0, true});
+    ChannelNumbers numbers;
+    fill(box.channel_begin, box.channels(), numbers);
+    int wrong = memory_dx.clean() ? 0 : 1;
+    for_each_element(plan.shape, box, [&](Index c, Index at) {
+      const auto number = [](double value) { return static_cast<long double>(value); };
+      const long double a = number(number_of(tensors.dy[at])) * number(numbers.scale[c]);
+      long double b = 0, shift = 0, apart = 0;
+      if (is_training<F>) {
+        b = (number(number_of(tensors.x[at])) - number(numbers.mean[c])) * number(numbers.slope[c]);
+        shift = number(numbers.shift[c]);
+        apart = std::abs(number(numbers.mean[c]) * number(numbers.slope[c])) * u;  // lo * slope, folded into the shift
+      }
+      const long double exact = a - b - shift;
+      const long double allowed = u * (2 * std::abs(a) + 4 * std::abs(b) + 2 * std::abs(shift)) + apart +
+                                  unit * std::abs(exact) + (sizeof(T) == 2 ? 0x1p-24L : 0);
+      wrong += !(std::abs(number(number_of(dx[at])) - exact) <= allowed);
+    });
+    CHECK_MESSAGE(wrong == 0, to_text(plan, box));
+  });
+}
+
+/// Channels 1 and 3 do not fit in float; dx in place of dy is the same.
+template <typename F>
+void check_wide(bool rows, double scale, double slope, double dy_size) {
+  const Shape shape = rows ? Shape{67, 5, 1} : Shape{3, 5, 67};
+  const Plan plan = rows ? rows_of(shape, 2) : runs_of(shape);
+  const auto wide = [&](Index first, Index count, ChannelNumbers& numbers) {
+    fill(first, count, numbers);
+    for (const Index c : {1, 3}) numbers.mean[c] = 0.25, numbers.scale[c] = scale, numbers.slope[c] = slope;
+  };
+  ChannelNumbers numbers;
+  wide(0, 5, numbers);
+  REQUIRE_FALSE(F::fits(numbers, 3));
+  REQUIRE(F::fits(numbers, 2));
+  Uneven uneven;
+  std::vector<float> x, dy, dx(static_cast<std::size_t>(shape.size())), usual(dx.size());
+  for (std::size_t i = 0; i < dx.size(); ++i) {
+    x.push_back(static_cast<float>(uneven()));
+    dy.push_back(static_cast<float>(uneven() * dy_size));
+  }
+  F f{};
+  f.dy = dy.data();
+  if constexpr (is_training<F>) f.x = x.data();
+  BlockMap<F, float>(f, 0, 5, wide)(plan, whole(shape), dx.data(), {false, 0, false});
+  BlockMap<F, float>(f, 0, 5, fill)(plan, whole(shape), usual.data(), {false, 0, false});
+  int wrong = 0;
+  for_each_element(shape, whole(shape), [&](Index c, Index at) {
+    const auto i = static_cast<std::size_t>(at);
+    if (c != 1 && c != 3) {
+      wrong += bits(dx[i]) != bits(usual[i]);
+      return;
+    }
+    const double a = static_cast<double>(dy[i]) * numbers.scale[c];
+    const double b = is_training<F> ? (static_cast<double>(x[i]) - numbers.mean[c]) * numbers.slope[c] : 0;
+    const double exact = a - b - (is_training<F> ? numbers.shift[c] : 0);
+    wrong += !(std::abs(static_cast<double>(dx[i]) - exact) <=
+               0x1.001p-24 * std::abs(exact) + 0x1p-50 * (std::abs(a) + std::abs(b)) + 0x1p-149);
+  });
+  CHECK(wrong == 0);
+  std::vector<float> in_place = dy;
+  f.dy = in_place.data();
+  BlockMap<F, float>(f, 0, 5, wide)(plan, whole(shape), in_place.data(), {false, 0, true});
+  CHECK(same_bits(in_place, dx));
+}
+
+}  // namespace
+
+TEST_CASE("backward: sums of float") { check_sums<float>(); }
+TEST_CASE("backward: sums of double") { check_sums<double>(); }
+TEST_CASE("backward: sums of half") { check_sums<half>(); }
+TEST_CASE("backward: sums of bfloat16") { check_sums<bfloat16>(); }
+
+TEST_CASE("backward: sums are taken in double, whatever the floats are") {
+  for (const bool rows : {false, true}) {
+    const Shape shape{rows ? 100 : 1, 2, rows ? 1 : 100};
+    const Plan plan = rows ? rows_of(shape, 4) : runs_of(shape);
+    std::vector<float> x(200, 3e38f), dy(200, 1e30f);
+    const std::vector<double> mean(block_lanes, -3e38);
+    double sum_dy[block_lanes], sum_dy_dev[block_lanes];
+    box_gradient_sums(plan, whole(shape), x.data(), dy.data(), mean.data(), sum_dy, sum_dy_dev);
+    CHECK(sum_dy[1] == doctest::Approx(1e32).epsilon(1e-6));
+    CHECK(sum_dy_dev[1] == doctest::Approx(6e70).epsilon(1e-6));
+    // 2^24 + 1 is not a float: a sum in float lanes stops at 2^24.
+    std::fill(dy.begin(), dy.end(), 1.0f);
+    dy[0] = 16777216;
+    const std::vector<double> zero(block_lanes);
+    box_gradient_sums(plan, whole(shape), x.data(), dy.data(), zero.data(), sum_dy, sum_dy_dev);
+    CHECK(sum_dy[0] == 16777216 + 99);
+  }
+}
+
+TEST_CASE("backward: the reduction takes its channels' means, and adds boxes up") {
+  const Shape shape{4, 7, 3};
+  std::vector<float> x(84), dy(84);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 11), dy[i] = static_cast<float>(i % 5) - 2;
+  const std::vector<double> mean{0, 1, 2, 3, 4, 5, 6};
+  const GradientReduction<float> reduction{x.data(), dy.data(), mean.data()};
+  double a[block_lanes], b[block_lanes], more_a[block_lanes], more_b[block_lanes];
+  const Plan plan = rows_of(shape, 1);
+  reduction.box(plan, Box{0, 1, 2, 5, 0, 3}, a, b);
+  reduction.box(plan, Box{1, 4, 2, 5, 0, 3}, more_a, more_b);
+  for (std::size_t c = 0; c < 3; ++c) reduction.merge(3, 9, a[c], b[c], more_a[c], more_b[c]);
+  std::vector<double> exact_a(3), exact_b(3);
+  for_each_element(shape, Box{0, 4, 2, 5, 0, 3}, [&](Index c, Index at) {
+    const auto i = static_cast<std::size_t>(at), channel = static_cast<std::size_t>(c);
+    exact_a[channel] += static_cast<double>(dy[i]);
+    exact_b[channel] += static_cast<double>(dy[i]) * (static_cast<double>(x[i]) - mean[channel + 2]);
+  });
+  for (std::size_t c = 0; c < 3; ++c) {
+    CHECK(a[c] == exact_a[c]);
+    CHECK(b[c] == exact_b[c]);
+  }
+}
+
+TEST_CASE("backward: training, float") { check_gradient<GradientTraining<float, float>, float>(); }
+TEST_CASE("backward: training, double") { check_gradient<GradientTraining<double, double>, double>(); }
+TEST_CASE("backward: training, half") { check_gradient<GradientTraining<half, float>, half>(); }
+TEST_CASE("backward: training, bfloat16") { check_gradient<GradientTraining<bfloat16, float>, bfloat16>(); }
+TEST_CASE("backward: eval, float") { check_gradient<GradientEval<float, float>, float>(); }
+TEST_CASE("backward: eval, double") { check_gradient<GradientEval<double, double>, double>(); }
+
+TEST_CASE("backward: channels beyond float are computed in double") {
+  for (const bool rows : {false, true}) {
+    check_wide<GradientTraining<float, float>>(rows, 1e40, 0.5, 1e-10);  // scale is infinite in float
+    check_wide<GradientTraining<float, float>>(rows, 1, 1e-42, 1);       // slope is subnormal
+    check_wide<GradientEval<float, float>>(rows, 1e40, 0, 1e-10);
+    check_wide<GradientEval<float, float>>(rows, 1e-41, 0, 1e10);
+  }
+}

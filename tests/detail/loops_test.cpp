@@ -1,0 +1,133 @@
+// detail/loops.hpp: every lane once and in order, whole packets as far as they go, aligned where they are streamed.
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <tensornorm/detail/loops.hpp>
+#include <vector>
+
+#include "support/bits.hpp"
+#include "support/fenced.hpp"
+
+namespace {
+
+using namespace tensornorm::detail;
+using tn_test::bits;
+using tn_test::Fenced;
+
+/// The steps of a loop: where each began, how many lanes it covered, and whether as a whole packet.
+struct Step {
+  Index begin, count;
+  bool whole;
+};
+
+template <typename Lane>
+struct Steps {
+  std::vector<Step> all;
+  void operator()(Index l, Whole) { all.push_back({l, width<Lane>, true}); }
+  void operator()(Index l, Part part) { all.push_back({l, part.count, false}); }
+
+  /// Whether the steps follow each other from 0 to `lanes`, parts being smaller than a packet and not empty.
+  bool cover(Index lanes) const {
+    Index next = 0;
+    for (const Step& step : all) {
+      if (step.begin != next || step.count < 1 || (!step.whole && step.count >= width<Lane>)) return false;
+      next += step.count;
+    }
+    return next == lanes;
+  }
+  Index parts() const {
+    Index count = 0;
+    for (const Step& step : all) count += step.whole ? 0 : 1;
+    return count;
+  }
+};
+
+template <typename Lane>
+void check_packets() {
+  for (Index lanes = 0; lanes <= 4 * width<Lane> + 3; ++lanes) {
+    CAPTURE(lanes);
+    Steps<Lane> steps;
+    for_each_packet<Lane>(lanes, steps);
+    CHECK(steps.cover(lanes));
+    CHECK(steps.parts() == (lanes % width<Lane> == 0 ? 0 : 1));
+    CHECK((steps.all.empty() || steps.parts() == 0 || !steps.all.back().whole));
+  }
+}
+
+template <typename T>
+void check_output_packets() {
+  using Lane = LaneOf<T>;
+  constexpr std::size_t packet_bytes = static_cast<std::size_t>(width<Lane>) * sizeof(T);
+  Fenced<T> memory(256);
+  for (Index lanes = 0; lanes <= 4 * width<Lane> + 3; ++lanes) {
+    for (Index offset = 0; offset < 16; ++offset) {
+      CAPTURE(lanes);
+      CAPTURE(offset);
+      T* const y = memory.place(lanes, offset);
+      Steps<Lane> cached, streamed;
+      for_each_packet_of<Lane>(y, lanes, false, cached);
+      CHECK(cached.cover(lanes));
+      CHECK(cached.parts() == (lanes % width<Lane> == 0 ? 0 : 1));
+      for_each_packet_of<Lane>(y, lanes, true, streamed);
+      CHECK(streamed.cover(lanes));
+      CHECK(streamed.parts() <= 2);
+      bool aligned = true;
+      for (const Step& step : streamed.all) {
+        aligned = aligned && (!step.whole || reinterpret_cast<std::uintptr_t>(y + step.begin) % packet_bytes == 0);
+      }
+      CHECK(aligned);
+      // A head no longer than it must be: whole packets are as many as there is room for.
+      const Index head = (width<Lane> - offset % width<Lane>) % width<Lane>;
+      const Index room = lanes > head ? (lanes - head) / width<Lane> : 0;
+      CHECK(static_cast<Index>(streamed.all.size()) - streamed.parts() == room);
+    }
+  }
+}
+
+template <typename T, typename Write>
+void check_writes(const Write& write) {
+  using Lane = LaneOf<T>;
+  Fenced<T> memory(256);
+  for (Index lanes = 1; lanes <= 4 * width<Lane> + 3; ++lanes) {
+    for (Index offset = 0; offset < 16; ++offset) {
+      std::vector<Lane> values(static_cast<std::size_t>(lanes));
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<Lane>(i + 1);
+      T* const y = memory.place(lanes, offset);
+      for_each_packet_of<Lane>(y, lanes, Write::streamed, [&](Index l, auto extent) {
+        write(y + l, load<Lane>(values.data() + l, extent), extent);
+      });
+      fence_streams();
+      int wrong = memory.clean() ? 0 : 1;
+      for (Index i = 0; i < lanes; ++i)
+        wrong += bits(y[i]) != bits(static_cast<T>(values[static_cast<std::size_t>(i)]));
+      CHECK(wrong == 0);
+    }
+  }
+}
+
+template <typename T>
+void check_both_writes() {
+  check_writes<T>(Cached{});
+  check_writes<T>(Streamed{});
+}
+
+}  // namespace
+
+TEST_CASE("loops: packets cover every lane once") {
+  check_packets<float>();
+  check_packets<double>();
+}
+
+TEST_CASE("loops: packets that are streamed start where the output is aligned") {
+  check_output_packets<float>();
+  check_output_packets<double>();
+  check_output_packets<Eigen::half>();
+  check_output_packets<Eigen::bfloat16>();
+}
+
+TEST_CASE("loops: what is written is there, cached or streamed, and nothing beside it") {
+  check_both_writes<float>();
+  check_both_writes<double>();
+  check_both_writes<Eigen::half>();
+  check_both_writes<Eigen::bfloat16>();
+}

@@ -1,0 +1,414 @@
+// detail/packet.hpp: what is loaded, stored and rounded, value by value, and nothing beside it.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <tensornorm/detail/packet.hpp>
+#include <type_traits>
+#include <vector>
+
+#include "support/bits.hpp"
+#include "support/fenced.hpp"
+
+namespace {
+
+using namespace tensornorm::detail;
+using Eigen::bfloat16;
+using Eigen::half;
+using tn_test::bits;
+using tn_test::Fenced;
+
+/// A packet's lanes, taken out without the library.
+template <typename Lane>
+std::vector<Lane> lanes_of(const Packet<Lane>& packet) {
+  static_assert(sizeof(packet.raw) == static_cast<std::size_t>(width<Lane>) * sizeof(Lane));
+  std::vector<Lane> lanes(static_cast<std::size_t>(width<Lane>));
+  std::memcpy(lanes.data(), &packet.raw, sizeof(packet.raw));
+  return lanes;
+}
+template <typename Lane>
+Packet<Lane> packet_of(const std::vector<Lane>& lanes) {
+  Packet<Lane> packet;
+  std::memcpy(&packet.raw, lanes.data(), sizeof(packet.raw));
+  return packet;
+}
+
+/// Distinct numbers, none 0, that every type holds exactly.
+float number(Index i) { return (i % 2 == 0 ? 1.0f : -1.0f) * static_cast<float>(i + 1); }
+
+template <typename Lane>
+Packet<Lane> numbered() {
+  std::vector<Lane> lanes;
+  for (Index i = 0; i < width<Lane>; ++i) lanes.push_back(static_cast<Lane>(number(i)));
+  return packet_of(lanes);
+}
+
+/// visit(values) with `count` values placed at every offset from an aligned address, and against both fences.
+template <typename T, typename Visit>
+void for_each_place(Fenced<T>& memory, Index count, Visit visit) {
+  for (Index offset = 0; offset < 16; ++offset) visit(memory.place(count, offset));
+  visit(memory.place_last(count));
+  visit(memory.place_first(count));
+}
+
+template <typename Lane, typename T, typename Extent>
+int wrong_loads(Fenced<T>& memory, Index count, Extent extent) {
+  int wrong = 0;
+  for_each_place(memory, count, [&](T* values) {
+    for (Index i = 0; i < count; ++i) values[i] = static_cast<T>(number(i));
+    const std::vector<Lane> lanes = lanes_of(load<Lane>(static_cast<const T*>(values), extent));
+    for (Index i = 0; i < width<Lane>; ++i) {
+      const Lane expected = i < count ? static_cast<Lane>(number(i)) : Lane{0};
+      wrong += bits(lanes[static_cast<std::size_t>(i)]) != bits(expected);
+    }
+  });
+  return wrong;
+}
+
+template <typename Lane, typename T>
+void check_loads() {
+  Fenced<T> memory(64);
+  CHECK(wrong_loads<Lane>(memory, width<Lane>, Whole{}) == 0);
+  for (Index count = 0; count <= width<Lane>; ++count) {
+    CAPTURE(count);
+    CHECK(wrong_loads<Lane>(memory, count, Part{count}) == 0);
+  }
+}
+
+template <typename Lane, typename T, typename Extent>
+int wrong_stores(Fenced<T>& memory, Index count, Extent extent) {
+  int wrong = 0;
+  for_each_place(memory, count, [&](T* values) {
+    store(values, numbered<Lane>(), extent);
+    for (Index i = 0; i < count; ++i) wrong += bits(values[i]) != bits(static_cast<T>(number(i)));
+    wrong += !memory.clean();
+  });
+  return wrong;
+}
+
+template <typename Lane, typename T>
+void check_stores() {
+  Fenced<T> memory(64);
+  CHECK(wrong_stores<Lane>(memory, width<Lane>, Whole{}) == 0);
+  for (Index count = 0; count <= width<Lane>; ++count) {
+    CAPTURE(count);
+    CHECK(wrong_stores<Lane>(memory, count, Part{count}) == 0);
+  }
+}
+
+template <typename T>
+void check_streams() {
+  using Lane = LaneOf<T>;
+  Fenced<T> memory(8 * width<Lane>);
+  for (Index offset = 0; offset <= 4 * width<Lane>; offset += width<Lane>) {
+    T* const values = memory.place(width<Lane>, offset);
+    stream(values, numbered<Lane>());
+    fence_streams();
+    for (Index i = 0; i < width<Lane>; ++i) CHECK(bits(values[i]) == bits(static_cast<T>(number(i))));
+    CHECK(memory.clean());
+  }
+}
+
+template <typename Lane>
+void check_keep() {
+  const Lane nan = std::numeric_limits<Lane>::quiet_NaN(), infinity = std::numeric_limits<Lane>::infinity();
+  for (const Lane value :
+       {Lane{1}, Lane{-0.0}, nan, -nan, infinity, -infinity, std::numeric_limits<Lane>::denorm_min()}) {
+    const auto packet = Packet<Lane>::all(value);
+    for (const Lane lane : lanes_of(keep(packet, Whole{}))) CHECK(bits(lane) == bits(value));
+    for (Index count = 0; count <= width<Lane>; ++count) {
+      const std::vector<Lane> kept = lanes_of(keep(packet, Part{count}));
+      for (Index i = 0; i < width<Lane>; ++i) {
+        CHECK(bits(kept[static_cast<std::size_t>(i)]) == bits(i < count ? value : Lane{0}));
+      }
+    }
+  }
+}
+
+template <typename Lane>
+void check_arithmetic() {
+  // a*b has one bit more than a Lane: rounded by itself it loses it, so that fma and two operations differ.
+  const Lane e = std::numeric_limits<Lane>::epsilon(), a = 1 + e, b = 1 - e, c = -1;
+  const volatile Lane product = a * b;
+  const Lane twice = product + c, once = std::fma(a, b, c);
+  REQUIRE(twice != once);
+  const auto all = [](Lane value) { return Packet<Lane>::all(value); };
+  const std::vector<Lane> fused = lanes_of(fma(all(a), all(b), all(c)));
+#ifdef __FMA__
+  const Lane expected = once;
+#else
+  const Lane expected = twice;
+#endif
+  for (const Lane lane : fused) CHECK(bits(lane) == bits(expected));
+
+  const Packet<Lane> x = numbered<Lane>(), three = all(3);
+  const auto check = [](const Packet<Lane>& packet, auto expected_of) {
+    const std::vector<Lane> lanes = lanes_of(packet);
+    for (Index i = 0; i < width<Lane>; ++i) {
+      CHECK(bits(lanes[static_cast<std::size_t>(i)]) ==
+            bits(static_cast<Lane>(expected_of(static_cast<Lane>(number(i))))));
+    }
+  };
+  check(x + three, [](Lane v) { return v + 3; });
+  check(x - three, [](Lane v) { return v - 3; });
+  check(x * three, [](Lane v) { return v * 3; });
+  check(x / three, [](Lane v) { return v / 3; });
+  check(fma(x, three, all(5)), [](Lane v) { return v * 3 + 5; });
+}
+
+template <typename Lane>
+void check_widen() {
+  constexpr Lane tiny = std::numeric_limits<Lane>::denorm_min(), huge = std::numeric_limits<Lane>::max();
+  std::vector<Lane> lanes;
+  for (Index i = 0; i < width<Lane>; ++i)
+    lanes.push_back(i % 3 == 0 ? static_cast<Lane>(number(i)) / 3 : i % 3 == 1 ? tiny : -huge);
+  Fenced<double> memory(64);
+  for_each_place(memory, width<Lane>, [&](double* wide) {
+    widen(packet_of(lanes)).store_to(wide);
+    for (Index i = 0; i < width<Lane>; ++i) {
+      CHECK(bits(wide[i]) == bits(static_cast<double>(lanes[static_cast<std::size_t>(i)])));
+    }
+    CHECK(memory.clean());
+  });
+}
+
+/// Every lane counts once: lane i is 2^i, and no two sets of lanes have the same sum.
+template <typename Lane>
+void check_wide_sums() {
+  std::vector<double> powers(static_cast<std::size_t>(width<Lane>));
+  for (std::size_t i = 0; i < powers.size(); ++i) powers[i] = std::ldexp(1.0, static_cast<int>(i));
+  const auto wide = Wide<Lane>::load_from(powers.data());
+  CHECK(reduce_add(wide) == std::ldexp(1.0, static_cast<int>(width<Lane>)) - 1);
+  CHECK(reduce_add(wide + wide) == std::ldexp(2.0, static_cast<int>(width<Lane>)) - 2);
+  CHECK(bits(reduce_add(Wide<Lane>::zero())) == bits(0.0));
+  CHECK(bits(reduce_add(wide + Wide<Lane>::zero())) == bits(reduce_add(wide)));
+}
+
+// ------------------------------------------------------------------------------------- half and bfloat16, by their
+// bits
+
+struct HalfFormat {
+  using Type = half;
+  static constexpr int fraction_bits = 10, bias = 15;
+};
+struct Bfloat16Format {
+  using Type = bfloat16;
+  static constexpr int fraction_bits = 7, bias = 127;
+};
+
+/// The number that 16 bits stand for, from the definition of the format.
+template <typename Format>
+double decoded(unsigned word) {
+  constexpr unsigned ones = (1u << (15 - Format::fraction_bits)) - 1;
+  const unsigned exponent = (word >> Format::fraction_bits) & ones,
+                 fraction = word & ((1u << Format::fraction_bits) - 1);
+  const double sign = (word & 0x8000u) != 0 ? -1 : 1;
+  if (exponent == ones) return fraction != 0 ? std::nan("") : sign * std::numeric_limits<double>::infinity();
+  const int scale = (exponent == 0 ? 1 : static_cast<int>(exponent)) - Format::bias - Format::fraction_bits;
+  return sign * std::ldexp(static_cast<double>(fraction + (exponent == 0 ? 0 : 1u << Format::fraction_bits)), scale);
+}
+
+/// All words as memory, in an order in which every one of them comes to lie in another lane than its neighbours.
+template <typename T>
+std::vector<T> from_words(const std::vector<std::uint16_t>& words) {
+  std::vector<T> values(words.size());
+  std::memcpy(static_cast<void*>(values.data()), words.data(), words.size() * sizeof(T));
+  return values;
+}
+
+std::vector<std::uint16_t> all_words() {
+  std::vector<std::uint16_t> words;
+  for (unsigned word = 0; word < 65536; ++word) words.push_back(static_cast<std::uint16_t>(word));
+  return words;
+}
+
+template <typename T>
+std::vector<std::uint16_t> rounded_words(const std::vector<float>& floats, bool in_parts) {
+  constexpr Index W = width<float>;
+  const auto count = static_cast<Index>(floats.size());
+  std::vector<T> values(floats.size());
+  for (Index i = 0; i < count;) {
+    const Index step = in_parts ? std::min(1 + i % W, count - i) : std::min(W, count - i);
+    const auto packet = load<float>(floats.data() + i, Part{step});
+    if (step == W) {
+      store(values.data() + i, packet);
+    } else {
+      store(values.data() + i, packet, Part{step});
+    }
+    i += step;
+  }
+  std::vector<std::uint16_t> words(values.size());
+  std::memcpy(words.data(), static_cast<const void*>(values.data()), values.size() * sizeof(T));
+  return words;
+}
+
+template <typename Format>
+void check_round_trip() {
+  using T = typename Format::Type;
+  const std::vector<std::uint16_t> words = all_words();
+  const std::vector<T> values = from_words<T>(words);
+  std::vector<float> floats(words.size());
+  std::vector<double> doubles(words.size());
+  for (Index i = 0; i < 65536; i += width<float>) store(floats.data() + i, load<float>(values.data() + i));
+  for (Index i = 0; i < 65536; i += width<double>) store(doubles.data() + i, load<double>(values.data() + i));
+  int wrong = 0;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const double exact = decoded<Format>(words[i]);
+    if (std::isnan(exact)) {
+      wrong += !std::isnan(floats[i]) || !std::isnan(doubles[i]);
+    } else {
+      wrong += bits(static_cast<double>(floats[i])) != bits(exact) || bits(doubles[i]) != bits(exact);
+    }
+  }
+  CHECK(wrong == 0);
+  for (const bool in_parts : {false, true}) {
+    const std::vector<std::uint16_t> back = rounded_words<T>(floats, in_parts);
+    int changed = 0;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      // A NaN may be given another payload, but neither become a number nor lose its sign.
+      const bool nan = std::isnan(decoded<Format>(words[i]));
+      const bool same = back[i] == words[i];
+      changed += nan ? !std::isnan(decoded<Format>(back[i])) || ((back[i] ^ words[i]) & 0x8000) != 0 : !same;
+    }
+    CHECK(changed == 0);
+  }
+}
+
+/// Between any two neighbours: what lies halfway goes to the even one, what lies off it to the nearer. The neighbour of
+/// the greatest number is the one that would follow, and stands for infinity.
+template <typename Format>
+void check_rounding() {
+  constexpr unsigned infinity = ((1u << (15 - Format::fraction_bits)) - 1) << Format::fraction_bits;
+  std::vector<float> floats;
+  std::vector<std::uint16_t> expected;
+  for (unsigned word = 0; word < infinity; ++word) {
+    const double low = decoded<Format>(word);
+    const double high = word + 1 < infinity ? decoded<Format>(word + 1) : 2 * low - decoded<Format>(word - 1);
+    const auto middle = static_cast<float>((low + high) / 2);
+    REQUIRE(static_cast<double>(middle) == (low + high) / 2);
+    for (const unsigned sign : {0u, 0x8000u}) {
+      const float s = sign == 0 ? 1.0f : -1.0f;
+      floats.push_back(s * std::nextafter(middle, 0.0f));
+      expected.push_back(static_cast<std::uint16_t>(word | sign));
+      floats.push_back(s * middle);
+      expected.push_back(static_cast<std::uint16_t>((word + (word & 1u)) | sign));
+      floats.push_back(s * std::nextafter(middle, std::numeric_limits<float>::infinity()));
+      expected.push_back(static_cast<std::uint16_t>((word + 1) | sign));
+    }
+  }
+  for (const float far : {std::numeric_limits<float>::max(), std::numeric_limits<float>::infinity()}) {
+    floats.insert(floats.end(), {far, -far});
+    expected.push_back(static_cast<std::uint16_t>(infinity));
+    expected.push_back(static_cast<std::uint16_t>(infinity | 0x8000u));
+  }
+  for (const bool in_parts : {false, true}) {
+    const std::vector<std::uint16_t> words = rounded_words<typename Format::Type>(floats, in_parts);
+    int wrong = 0;
+    for (std::size_t i = 0; i < words.size(); ++i) wrong += words[i] != expected[i];
+    CHECK(wrong == 0);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("packet: loads read what a part covers, and zeros for the rest") {
+  check_loads<float, float>();
+  check_loads<float, half>();
+  check_loads<float, bfloat16>();
+  check_loads<double, double>();
+  check_loads<double, float>();
+  check_loads<double, half>();
+  check_loads<double, bfloat16>();
+}
+
+TEST_CASE("packet: stores write what a part covers, and nothing else") {
+  check_stores<float, float>();
+  check_stores<float, half>();
+  check_stores<float, bfloat16>();
+  check_stores<double, double>();
+}
+
+TEST_CASE("packet: streams write what stores write") {
+  check_streams<float>();
+  check_streams<half>();
+  check_streams<bfloat16>();
+  check_streams<double>();
+}
+
+TEST_CASE("packet: keep leaves the bits of a part, and zeros the rest") {
+  check_keep<float>();
+  check_keep<double>();
+}
+
+TEST_CASE("packet: arithmetic in every lane") {
+  check_arithmetic<float>();
+  check_arithmetic<double>();
+}
+
+TEST_CASE("packet: widen keeps order and value") {
+  check_widen<float>();
+  check_widen<double>();
+}
+
+TEST_CASE("packet: sums count every lane once") {
+  check_wide_sums<float>();
+  check_wide_sums<double>();
+}
+
+TEST_CASE("packet: square roots are correctly rounded") {
+  std::vector<double> values{0.0,
+                             -0.0,
+                             1,
+                             2,
+                             3,
+                             1e-310,
+                             std::numeric_limits<double>::denorm_min(),
+                             std::numeric_limits<double>::max(),
+                             std::numeric_limits<double>::infinity()};
+  for (int i = 0; i < 5000; ++i)
+    values.push_back(std::ldexp(1 + std::fmod(i * 0.6180339887498949, 1.0), i % 2000 - 1000));
+  while (static_cast<Index>(values.size()) % width<double> != 0) values.push_back(-1);
+  values.insert(values.end(), static_cast<std::size_t>(width<double>), -1.0);
+  int wrong = 0;
+  for (Index i = 0; i < static_cast<Index>(values.size()); i += width<double>) {
+    const std::vector<double> roots = lanes_of(sqrt(load<double>(values.data() + i)));
+    for (Index k = 0; k < width<double>; ++k) {
+      const double root = roots[static_cast<std::size_t>(k)], value = values[static_cast<std::size_t>(i + k)];
+      wrong += value < 0 ? !std::isnan(root) : bits(root) != bits(std::sqrt(value));
+    }
+  }
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("packet: all 65536 values of half and bfloat16 are loaded exactly and stored as they were") {
+  check_round_trip<HalfFormat>();
+  check_round_trip<Bfloat16Format>();
+}
+
+TEST_CASE("packet: stores to half and bfloat16 round to nearest, ties to even, and overflow to infinity") {
+  check_rounding<HalfFormat>();
+  check_rounding<Bfloat16Format>();
+}
+
+TEST_CASE("packet: a NaN of any payload stays a NaN") {
+  std::vector<float> nans;
+  for (std::uint32_t payload = 1; payload < 0x800000u; payload = payload * 3 + 1) {
+    for (const std::uint32_t sign : {0u, 0x80000000u}) {
+      const std::uint32_t word = sign | 0x7f800000u | payload;
+      nans.emplace_back();
+      std::memcpy(&nans.back(), &word, sizeof word);
+    }
+  }
+  for (const bool in_parts : {false, true}) {
+    for (const std::uint16_t word : rounded_words<half>(nans, in_parts)) CHECK(std::isnan(decoded<HalfFormat>(word)));
+    for (const std::uint16_t word : rounded_words<bfloat16>(nans, in_parts))
+      CHECK(std::isnan(decoded<Bfloat16Format>(word)));
+  }
+}
+
+TEST_CASE("packet: an uncontracted product is rounded before it is added to") {
+  volatile double a = 1 + 0x1p-52, b = 1 - 0x1p-52;
+  const double x = a, y = b;
+  CHECK(uncontracted(x * y) - 1 == 0);
+}

@@ -1,0 +1,218 @@
+// detail/passes.hpp: what a whole tensor is reduced to and mapped with, on 1, 2 and 5 threads; the halves and the fused
+// pass give the same bits.
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <tensornorm/detail/passes.hpp>
+#include <tensornorm/detail/statistics.hpp>
+#include <vector>
+
+#include "support/bits.hpp"
+#include "support/walks.hpp"
+
+namespace {
+
+using namespace tensornorm::detail;
+using namespace tn_test;
+
+std::string name_of(const Shape& shape, int threads) {
+  return "[" + std::to_string(shape.outer) + ", " + std::to_string(shape.channels) + ", " +
+         std::to_string(shape.inner) + "] on " + std::to_string(threads) + " threads";
+}
+
+/// Small ones, ones of several blocks or chunks or both, runs and rows, folded or not, wider than a block.
+std::vector<Shape> shapes() {
+  return {{2, 3, 5},     {1, 1, 200001}, {8, 16, 784},  {3, 2, 70001}, {40001, 5, 1},
+          {300, 301, 1}, {64, 256, 4},   {4, 1300, 25}, {700, 530, 1}, {2, 9, 40000}};
+}
+
+struct Threads {
+  explicit Threads(int count) : pool(count), device(&pool, count) {}
+  Eigen::ThreadPool pool;
+  Eigen::ThreadPoolDevice device;
+};
+
+/// body(device, threads): without a pool, then with pools of 1, 2 and 5.
+template <typename Body>
+void for_each_device(Body body) {
+  body(Eigen::DefaultDevice{}, 0);
+  for (const int count : {1, 2, 5}) {
+    const Threads threads(count);
+    body(threads.device, count);
+  }
+}
+
+/// Counts values, and depends on the order of its boxes: b = b*31 + the box's own number.
+struct Counting {
+  std::atomic<int>* faults;
+  static double number(const Box& box) { return static_cast<double>(1 + box.outer_begin % 97 + box.inner_begin % 89); }
+  void box(const Plan&, const Box& box, double* a, double* b) const {
+    for (Index c = 0; c < box.channels(); ++c) {
+      a[c] = static_cast<double>(box.per_channel());
+      b[c] = number(box);
+    }
+  }
+  void merge(Index before, Index count, double& a, double& b, double box_a, double box_b) const {
+    if (a != static_cast<double>(before) || box_a != static_cast<double>(count)) ++*faults;
+    a += box_a;
+    b = std::fmod(b * 31 + box_b, 1e9 + 7);
+  }
+};
+
+struct Results {
+  std::vector<double> mean, m2;
+  std::vector<float> y;
+  bool operator==(const Results& other) const {
+    return same_bits(mean, other.mean) && same_bits(m2, other.m2) && same_bits(y, other.y);
+  }
+};
+
+/// Normalises with the moments as they are: scale from m2, no bias.
+template <typename Device>
+Results normalized(const Device& device, const Shape& shape, const std::vector<float>& x, bool fused) {
+  const auto channels = static_cast<std::size_t>(shape.channels);
+  Results of{std::vector<double>(channels), std::vector<double>(channels), std::vector<float>(x.size())};
+  const Plan plan = plan_reduction(shape, 4), map_plan = fused ? plan : plan_map(shape, 4);
+  Scratch scratch(static_cast<std::size_t>(scratch_size(device, plan, 4)));  // no more than what was asked for
+  const MomentsReduction<float> reduction{x.data()};
+  const auto fill = [&of](Index first, Index count, ChannelNumbers& numbers) {
+    for (Index c = 0; c < count; ++c) {
+      const auto channel = static_cast<std::size_t>(first + c);
+      numbers.mean[c] = of.mean[channel];
+      numbers.scale[c] = 1 / std::sqrt(of.m2[channel]);
+      numbers.shift[c] = 0.25;
+    }
+  };
+  const Movement movement = movement_of(map_plan, 4, 1, false, fused);
+  NormalizeTraining<float, float> f;
+  f.x = x.data();
+  const auto map = mapping(map_plan, f, of.y.data(), movement, fill);
+  if (fused) {
+    std::vector<std::atomic<int>> finished(channels);
+    reduce_and_map(
+        device, plan, 4, reduction, of.mean.data(), of.m2.data(), scratch,
+        [&](Index begin, Index end) {
+          for (Index c = begin; c < end; ++c) ++finished[static_cast<std::size_t>(c)];
+        },
+        map);
+    int wrong = 0;
+    for (const auto& times : finished) wrong += times != 1;
+    CHECK(wrong == 0);
+  } else {
+    reduce(device, plan, 4, reduction, of.mean.data(), of.m2.data(), scratch);
+    map_all(device, map_plan, 4, false, map);
+  }
+  return of;
+}
+
+}  // namespace
+
+TEST_CASE("passes: boxes are merged in their order, each once, on any number of threads") {
+  for (const Shape& shape : shapes()) {
+    const Plan plan = plan_reduction(shape, 4);
+    std::vector<double> expected(static_cast<std::size_t>(shape.channels));
+    for (Index block = 0; block < plan.blocks; ++block) {
+      for (Index chunk = 0; chunk < plan.chunks; ++chunk) {
+        const Box box = plan.box(block, chunk);
+        for (Index c = box.channel_begin; c < box.channel_end; ++c) {
+          double& b = expected[static_cast<std::size_t>(c)];
+          b = chunk == 0 ? Counting::number(box) : std::fmod(b * 31 + Counting::number(box), 1e9 + 7);
+        }
+      }
+    }
+    for_each_device([&](const auto& device, int threads) {
+      INFO(name_of(shape, threads));
+      std::vector<double> a(expected.size(), -1), b(expected.size(), -1);
+      std::atomic<int> faults{0};
+      Scratch scratch(static_cast<std::size_t>(scratch_size(device, plan, 4)));
+      reduce(device, plan, 4, Counting{&faults}, a.data(), b.data(), scratch);
+      CHECK(faults == 0);
+      CHECK(a == std::vector<double>(a.size(), static_cast<double>(shape.per_channel())));
+      CHECK(b == expected);
+    });
+  }
+}
+
+TEST_CASE("passes: every box is mapped once, on any number of threads, from either end") {
+  for (const Shape& shape : shapes()) {
+    const Plan plan = plan_map(shape, 4);
+    for_each_device([&](const auto& device, int threads) {
+      for (const bool last_to_first : {false, true}) {
+        INFO(name_of(shape, threads));
+        std::vector<std::atomic<unsigned char>> visits(static_cast<std::size_t>(shape.size()));
+        map_all(device, plan, 4, last_to_first, [&](Index) {
+          return [&](const Box& box) {
+            for_each_element(plan.shape, box, [&](Index, Index at) { ++visits[static_cast<std::size_t>(at)]; });
+          };
+        });
+        int wrong = 0;
+        for (const auto& count : visits) wrong += count != 1;
+        CHECK(wrong == 0);
+      }
+    });
+  }
+}
+
+TEST_CASE("passes: the halves and the fused pass have the same bits, on any number of threads, and are right") {
+  Uneven uneven;
+  std::vector<float> values;
+  for (Index i = 0; i < 800000; ++i) values.push_back(static_cast<float>(5 + uneven()));
+  for (const Shape& shape : shapes()) {
+    const std::vector<float> x(values.begin(), values.begin() + shape.size());
+    const Results once = normalized(Eigen::DefaultDevice{}, shape, x, true);
+    for_each_device([&](const auto& device, int threads) {
+      INFO(name_of(shape, threads));
+      CHECK(normalized(device, shape, x, true) == once);
+      CHECK(normalized(device, shape, x, false) == once);
+    });
+
+    const auto channels = static_cast<std::size_t>(shape.channels);
+    const auto n = static_cast<long double>(shape.per_channel());
+    std::vector<long double> mean(channels), m2(channels);
+    for_each_element(shape, whole(shape), [&](Index c, Index at) {
+      mean[static_cast<std::size_t>(c)] += static_cast<long double>(x[static_cast<std::size_t>(at)]) / n;
+    });
+    for_each_element(shape, whole(shape), [&](Index c, Index at) {
+      const auto channel = static_cast<std::size_t>(c);
+      const long double deviation = static_cast<long double>(x[static_cast<std::size_t>(at)]) - mean[channel];
+      m2[channel] += deviation * deviation;
+    });
+    int wrong = 0;
+    for (std::size_t c = 0; c < channels; ++c) {
+      wrong += !(std::abs(static_cast<long double>(once.mean[c]) - mean[c]) <= 0x1p-27L * std::sqrt(m2[c] / n));
+      wrong += !(std::abs(static_cast<long double>(once.m2[c]) - m2[c]) <= 0x1p-24L * m2[c]);
+    }
+    for_each_element(shape, whole(shape), [&](Index c, Index at) {
+      const auto channel = static_cast<std::size_t>(c), i = static_cast<std::size_t>(at);
+      const long double g = (static_cast<long double>(x[i]) - mean[channel]) / std::sqrt(m2[channel]), y = g + 0.25L;
+      // What the mean is off moves y by u/8 of a deviation.
+      const long double allowed = 0x1p-24L * (4 * std::abs(g) + std::abs(y) + 0.125L / std::sqrt(n));
+      wrong += !(std::abs(static_cast<long double>(once.y[i]) - y) <= allowed);
+    });
+    INFO(name_of(shape, 1));
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("passes: memory is moved past the caches only where it does not fit, and not onto itself") {
+  const Plan small = plan_reduction({8, 16, 784}, 4), large = plan_reduction({64, 64, 56 * 56}, 4);
+  REQUIRE(large.beyond_cache);
+  for (const bool second : {false, true}) {
+    CHECK_FALSE(movement_of(small, 4, 1, false, second).streamed);
+    CHECK_FALSE(movement_of(large, 4, 1, true, second).streamed);
+    CHECK(movement_of(large, 4, 1, false, second).streamed);
+    CHECK(movement_of(large, 4, 1, false, second).last_to_first == second);
+  }
+}
+
+TEST_CASE("passes: a small tensor wants no scratch, and no threads") {
+  const Threads threads(2);
+  CHECK_FALSE(worth_threads(threads.device, plan_reduction({8, 16, 49}, 4), 4));
+  CHECK(worth_threads(threads.device, plan_reduction({8, 16, 784}, 4), 4));
+  CHECK_FALSE(worth_threads(Eigen::DefaultDevice{}, plan_reduction({8, 16, 784}, 4), 4));
+  CHECK(scratch_size(threads.device, plan_reduction({8, 16, 49}, 4), 4) == 0);
+}

@@ -1,0 +1,175 @@
+// detail/sums.hpp: the sums of u and of u*v over boxes of every kind. The values are small whole numbers, so that no
+// sum is rounded and each must be exactly the reference's.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <tensornorm/detail/sums.hpp>
+#include <vector>
+
+#include "support/bits.hpp"
+#include "support/fenced.hpp"
+#include "support/walks.hpp"
+
+namespace {
+
+using namespace tensornorm::detail;
+using namespace tn_test;
+
+/// u = a - centre, v = b + centre: neither is zero where a load gives zeros, beyond the end of a row.
+template <typename T>
+struct Terms {
+  const T* a;
+  const T* b;
+  void prefetch(Index) const {}
+  template <typename Lane, typename Extent>
+  Packet<Lane> u(Index offset, Packet<Lane> centre, Extent extent) const {
+    return load<Lane>(a + offset, extent) - centre;
+  }
+  template <typename Lane, typename Extent>
+  Packet<Lane> v(Packet<Lane>, Index offset, Packet<Lane> centre, Extent extent) const {
+    return load<Lane>(b + offset, extent) + centre;
+  }
+};
+
+constexpr Index kMost = 64000;  // values of the largest walk
+constexpr int kLargest = 4;     // |u|, |v| <= 8: float lanes hold sums of thousands of products exactly
+
+/// A pair of tensors between fences, of integers.
+template <typename T>
+struct Tensors {
+  Fenced<T> memory_a{kMost}, memory_b{kMost};
+  Integers integers{kLargest};
+  std::vector<T> values;
+  T *a = nullptr, *b = nullptr;
+
+  Tensors() {
+    for (Index i = 0; i < kMost + 4001; ++i) values.push_back(value_of<T>(integers()));
+  }
+  void place(Index size, Index offset) {
+    a = offset < 0 ? memory_a.place_last(size) : memory_a.place(size, offset);
+    b = offset < 0 ? memory_b.place_last(size) : memory_b.place(size, (5 * offset + 3) % 16);
+    std::copy_n(values.begin(), size, a);
+    std::copy_n(values.begin() + 4001, size, b);
+  }
+};
+
+template <typename Lane, typename T>
+void check_sums(Tensors<T>& tensors, const Plan& plan, const Box& box) {
+  const Shape& shape = plan.shape;
+  std::vector<Lane> centre(block_lanes);  // as long as the kernels' own arrays
+  std::vector<double> u(static_cast<std::size_t>(box.channels())), uv = u;
+  for (std::size_t c = 0; c < u.size(); ++c) centre[c] = static_cast<Lane>(1 + c % 4);
+  for_each_element(shape, box, [&](Index c, Index at) {
+    const auto channel = static_cast<std::size_t>(c);
+    const double m = static_cast<double>(centre[channel]), a = number_of(tensors.a[at]) - m;
+    u[channel] += a;
+    uv[channel] += a * (number_of(tensors.b[at]) + m);
+  });
+  ChannelSums sums;
+  sum_box<tile_rows>(plan, box, Terms<T>{tensors.a, tensors.b}, centre.data(), sums);
+  int wrong = 0;
+  for (std::size_t c = 0; c < u.size(); ++c) wrong += sums.u[c] != u[c] || sums.uv[c] != uv[c];
+  CHECK_MESSAGE(wrong == 0, to_text(plan, box));
+}
+
+template <typename Lane, typename T>
+void check_all_walks() {
+  Tensors<T> tensors;
+  Index offset = 0;
+  const auto check = [&](const Plan& plan, const Box& box) {
+    offset = (offset + 1) % 17;  // 16 offsets, and against the fence
+    tensors.place(plan.shape.size(), offset == 16 ? -1 : offset);
+    check_sums<Lane>(tensors, plan, box);
+  };
+  for_each_walk<Lane>(check);
+  for_each_long_walk_in_runs<Lane>(check);
+}
+
+/// Pseudo-random numbers whose sums are rounded in every lane.
+std::vector<float> uneven(Index count) {
+  std::vector<float> values;
+  for (Index i = 0; i < count; ++i) values.push_back(std::sin(static_cast<float>(i * i % 1013)) * 3);
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("sums: float in float lanes") { check_all_walks<float, float>(); }
+TEST_CASE("sums: half in float lanes") { check_all_walks<float, Eigen::half>(); }
+TEST_CASE("sums: bfloat16 in double lanes") { check_all_walks<double, Eigen::bfloat16>(); }
+TEST_CASE("sums: double in double lanes") { check_all_walks<double, double>(); }
+
+TEST_CASE("sums: rows of more channels than a block, part by part") {
+  Tensors<float> tensors;
+  for (const Index channels : {block_lanes - 1, block_lanes, block_lanes + 1, 3 * block_lanes / 2 + 3}) {
+    const Shape shape{19, channels, 1};
+    const Plan plan(shape, 4, true, 1, block_lanes, shape.outer, 1);
+    tensors.place(shape.size(), 3);
+    for (Index block = 0; block < plan.blocks; ++block) check_sums<float>(tensors, plan, plan.box(block, 0));
+  }
+}
+
+TEST_CASE("sums: the same values have the same sums in whichever channel, and at whichever address") {
+  const std::vector<float> values = uneven(23 * 37);
+  for (const bool rows : {true, false}) {
+    const Shape shape{23, 21, 37};  // 37: a remainder in every width of packet
+    const Shape flat{23 * 37, 21, 1};
+    const Shape& of = rows ? flat : shape;
+    const Plan plan = rows ? rows_of(flat, 1) : runs_of(shape);
+    Fenced<float> memory(of.size());
+    const std::vector<float> centre(block_lanes, 0.3f);
+    ChannelSums first{};
+    for (Index offset = 0; offset < 16; ++offset) {
+      float* const x = memory.place(of.size(), offset);
+      std::vector<std::size_t> seen(static_cast<std::size_t>(of.channels));
+      for_each_element(of, whole(of), [&](Index c, Index at) { x[at] = values[seen[static_cast<std::size_t>(c)]++]; });
+      ChannelSums sums;
+      sum_box<tile_rows>(plan, whole(of), Terms<float>{x, x}, centre.data(), sums);
+      if (offset == 0) first = sums;
+      for (Index c = 0; c < of.channels; ++c) {
+        CHECK(bits(sums.u[c]) == bits(first.u[0]));
+        CHECK(bits(sums.uv[c]) == bits(first.uv[0]));
+      }
+    }
+  }
+}
+
+TEST_CASE("sums: float lanes are flushed to double every tile") {
+  // 1 + 2^-20 is lost on a float sum of 16 or more; eight such terms are exact, and so is everything in double.
+  const Index count = 1 << 15;
+  const std::vector<float> x(static_cast<std::size_t>(count), 1 + 0x1p-20f), zero(block_lanes, 0);
+  for (const Shape shape : {Shape{1, 1, count}, Shape{count, 1, 1}, Shape{count / 4, 4, 1}}) {
+    const Plan plan = shape.channels > 1 ? rows_of(shape, 1) : runs_of(shape);
+    ChannelSums sums;
+    sum_box<tile_rows>(plan, whole(shape), Terms<float>{x.data(), x.data()}, zero.data(), sums);
+    for (Index c = 0; c < shape.channels; ++c) {
+      CHECK(sums.u[c] == static_cast<double>(shape.per_channel()) * (1 + 0x1p-20));
+    }
+  }
+}
+
+TEST_CASE("sums: spread and gather are each other's inverse in shape") {
+  for (Index fold = 1; fold <= 7; ++fold) {
+    for (Index channels = 1; channels <= 9; ++channels) {
+      for (Index inner = 1; inner <= 6; ++inner) {
+        const Index lanes = fold * channels * inner;
+        std::vector<double> a_channel, a_lane(static_cast<std::size_t>(lanes)),
+            sums(static_cast<std::size_t>(channels));
+        for (Index c = 0; c < channels; ++c) a_channel.push_back(std::ldexp(1.0, static_cast<int>(c)));
+        spread(a_channel.data(), channels, inner, fold, a_lane.data());
+        int wrong = 0;
+        for (Index l = 0; l < lanes; ++l) {
+          wrong += a_lane[static_cast<std::size_t>(l)] != a_channel[static_cast<std::size_t>(l / inner % channels)];
+        }
+        for (double& lane : a_lane) lane *= 1 + static_cast<double>(&lane - a_lane.data());  // no two alike
+        std::vector<double> expected(sums.size());
+        for (Index l = 0; l < lanes; ++l) {
+          expected[static_cast<std::size_t>(l / inner % channels)] += a_lane[static_cast<std::size_t>(l)];
+        }
+        gather(a_lane.data(), channels, inner, fold, sums.data());
+        wrong += sums != expected;
+        CHECK(wrong == 0);
+      }
+    }
+  }
+}

@@ -1,0 +1,174 @@
+// detail/traversal.hpp: the boxes of every plan cover every element once, and stay within the limits that the kernels'
+// arrays and the caches set.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <tensornorm/detail/traversal.hpp>
+#include <vector>
+
+#include "support/walks.hpp"
+
+namespace {
+
+using namespace tensornorm::detail;
+using namespace tn_test;
+
+std::string name_of(const Shape& shape, Index value_bytes) {
+  return "[" + std::to_string(shape.outer) + ", " + std::to_string(shape.channels) + ", " +
+         std::to_string(shape.inner) + "] of " + std::to_string(value_bytes) + " bytes";
+}
+
+/// visit(shape, value_bytes) over shapes of all kinds. Large values make many chunks of few elements.
+template <typename Visit>
+void for_each_shape(Visit visit) {
+  for (const Index outer : {1, 2, 7, 8, 9, 15, 16, 17, 50, 129, 1000}) {
+    for (const Index channels : {1, 2, 3, 16, 31, 64, 255, 511, 512, 513, 1500}) {
+      for (const Index inner : {1, 2, 3, 4, 5, 9, 49, 63, 64, 65, 130, 1000, 5000}) {
+        const Shape shape{outer, channels, inner};
+        if (shape.size() > 400000) continue;
+        for (const Index value_bytes : {2, 4, 8, 100, 1024}) visit(shape, value_bytes);
+      }
+    }
+  }
+}
+
+void check_cover(const Plan& plan) {
+  const Shape& shape = plan.shape;
+  std::vector<unsigned char> visits(static_cast<std::size_t>(shape.size()));
+  bool inside = true;
+  for (Index block = 0; block < plan.blocks; ++block) {
+    for (Index chunk = 0; chunk < plan.chunks; ++chunk) {
+      const Box box = plan.box(block, chunk);
+      inside = inside && 0 <= box.outer_begin && box.outer_begin < box.outer_end && box.outer_end <= shape.outer &&
+               0 <= box.channel_begin && box.channel_begin < box.channel_end && box.channel_end <= shape.channels &&
+               0 <= box.inner_begin && box.inner_begin < box.inner_end && box.inner_end <= shape.inner;
+      if (!inside) break;
+      for_each_element(shape, box, [&](Index, Index at) { ++visits[static_cast<std::size_t>(at)]; });
+    }
+  }
+  CHECK(inside);
+  CHECK(std::all_of(visits.begin(), visits.end(), [](unsigned char count) { return count == 1; }));
+}
+
+/// What the kernels take for granted.
+void check_limits(const Plan& plan) {
+  const Shape& shape = plan.shape;
+  bool channels_of_block = true;
+  for (Index block = 0; block < plan.blocks; ++block) {
+    const Box first = plan.box(block, 0);
+    for (Index chunk = 1; chunk < plan.chunks; ++chunk) {
+      const Box box = plan.box(block, chunk);
+      channels_of_block =
+          channels_of_block && box.channel_begin == first.channel_begin && box.channel_end == first.channel_end;
+    }
+  }
+  CHECK(channels_of_block);
+  CHECK(plan.block_channels <= block_lanes);
+  CHECK(plan.fold >= 1);
+  if (!plan.rows) {
+    CHECK(plan.fold == 1);
+    return;
+  }
+  CHECK(plan.fold * plan.block_channels * shape.inner <= block_lanes);
+  CHECK(plan.chunk_inner == shape.inner);
+  CHECK((plan.fold == 1 || plan.blocks == 1));  // rows folded into one follow each other in memory
+  CHECK((plan.fold <= 16 || plan.fold % 16 == 0));
+  CHECK((plan.chunk_outer == shape.outer || plan.chunk_outer % (plan.fold * tile_rows) == 0));
+}
+
+}  // namespace
+
+TEST_CASE("traversal: the boxes of a reduction cover every element once, within limits") {
+  for_each_shape([](const Shape& shape, Index value_bytes) {
+    INFO(name_of(shape, value_bytes));
+    const Plan plan = plan_reduction(shape, value_bytes);
+    REQUIRE(plan.shape.size() == shape.size());
+    check_cover(plan);
+    check_limits(plan);
+  });
+}
+
+TEST_CASE("traversal: the boxes of a map cover every element once, within limits") {
+  for_each_shape([](const Shape& shape, Index value_bytes) {
+    INFO(name_of(shape, value_bytes));
+    const Plan plan = plan_map(shape, value_bytes);
+    REQUIRE(plan.shape.size() == shape.size());
+    check_cover(plan);
+    check_limits(plan);
+    CHECK(plan.rows == plan_reduction(shape, value_bytes).rows);
+  });
+}
+
+TEST_CASE("traversal: boxes of runs fit in the cache, or are one channel's chunk") {
+  for_each_shape([](const Shape& shape, Index value_bytes) {
+    const Plan plan = plan_reduction(shape, value_bytes);
+    if (plan.rows) return;
+    INFO(name_of(shape, value_bytes));
+    const Box box = plan.box(0, 0);
+    const Index least = plan.shape.inner <= chunk_bytes / value_bytes ? plan.shape.inner : 1;  // one run
+    CHECK(box.per_channel() * value_bytes <= std::max(chunk_bytes, least * value_bytes));
+    CHECK((box.channels() == 1 || box.channels() * box.per_channel() * value_bytes <= block_bytes));
+    CHECK((plan.chunks == 1 || plan.block_channels == 1));
+  });
+}
+
+TEST_CASE("traversal: short inner dimensions are walked as rows, if there are enough rows") {
+  const auto rows = [](Index outer, Index channels, Index inner) {
+    const Shape shape{outer, channels, inner};
+    const bool reduction = plan_reduction(shape, 4).rows;
+    CHECK(plan_map(shape, 4).rows == reduction);
+    CHECK(walks_rows(shape) == reduction);
+    return reduction;
+  };
+  CHECK(rows(32 * 56 * 56, 64, 1));  // NHWC
+  CHECK(rows(128, 1000, 1));         // (N, C)
+  CHECK(rows(2, 3, 1));
+  CHECK(rows(1, 2, 4));
+  CHECK_FALSE(rows(1, 2, 5));
+  CHECK_FALSE(rows(7, 16, 64));
+  CHECK(rows(8, 16, 64));
+  CHECK_FALSE(rows(8, 16, 65));
+  CHECK_FALSE(rows(32, 64, 56 * 56));  // NCHW
+  CHECK(rows(32, 512, 7 * 7));
+  CHECK_FALSE(rows(1000, 1, 1));  // one channel is one run
+  CHECK_FALSE(rows(10, 1, 3));
+}
+
+TEST_CASE("traversal: one channel is one run") {
+  for (const Shape shape : {Shape{1000, 1, 1}, Shape{10, 1, 300}, Shape{1, 1, 7}}) {
+    const Plan plan = plan_reduction(shape, 4);
+    CHECK(plan.shape.outer == 1);
+    CHECK(plan.shape.inner == shape.outer * shape.inner);
+  }
+}
+
+TEST_CASE("traversal: short rows are folded as long as whole tiles are left") {
+  const auto fold = [](Index outer, Index channels, Index inner) {
+    return plan_reduction({outer, channels, inner}, 4).fold;
+  };
+  CHECK(fold(15, 3, 1) == 1);  // not two tiles
+  CHECK(fold(16, 3, 1) == 2);  // a tile is left
+  CHECK(fold(87, 3, 1) == 10);
+  CHECK(fold(10000, 3, 1) == 160);  // 512 lanes hold 170 rows; 160 are a multiple of 16
+  CHECK(fold(10000, 64, 1) == 8);
+  CHECK(fold(10000, 256, 1) == 2);
+  CHECK(fold(10000, 257, 1) == 1);
+  CHECK(fold(10000, 32, 4) == 4);
+}
+
+TEST_CASE("traversal: what no cache holds is known from its size") {
+  const Index many = cache_bytes / 4;
+  CHECK_FALSE(plan_reduction({1, 1, many}, 4).beyond_cache);
+  CHECK(plan_reduction({1, 1, many + 1}, 4).beyond_cache);
+  CHECK_FALSE(plan_reduction({1, 1, many + 1}, 2).beyond_cache);
+  CHECK(plan_map({many / 64 + 1, 64, 1}, 4).beyond_cache);
+}
+
+TEST_CASE("traversal: a large tensor is many items of work") {
+  // A single long channel, NHWC of few channels, and one plane a channel: threads need something to share.
+  for (const Shape shape : {Shape{1, 1, 1 << 20}, Shape{1 << 18, 4, 1}, Shape{16, 256, 1 << 8}}) {
+    const Plan plan = plan_reduction(shape, 4);
+    CHECK(plan.blocks * plan.chunks >= 16);
+  }
+}

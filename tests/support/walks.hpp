@@ -1,0 +1,132 @@
+// Boxes of tensors for the kernels to walk: both traversals, every remainder, parts of a tensor; and the elements of a
+// box found by indices of our own.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <random>
+#include <string>
+#include <tensornorm/detail/packet.hpp>
+#include <tensornorm/detail/traversal.hpp>
+
+namespace tn_test {
+
+using tensornorm::detail::Box;
+using tensornorm::detail::Index;
+using tensornorm::detail::Plan;
+using tensornorm::detail::Shape;
+
+inline std::string to_text(const Plan& plan, const Box& box) {
+  const auto range = [](Index begin, Index end) { return std::to_string(begin) + ".." + std::to_string(end) + " "; };
+  return std::string(plan.rows ? "rows of [" : "runs of [") + std::to_string(plan.shape.outer) + ", " +
+         std::to_string(plan.shape.channels) + ", " + std::to_string(plan.shape.inner) + "], fold " +
+         std::to_string(plan.fold) + ", box " + range(box.outer_begin, box.outer_end) +
+         range(box.channel_begin, box.channel_end) + range(box.inner_begin, box.inner_end);
+}
+
+/// visit(channel of the box, where the element lies) for every element of the box.
+template <typename Visit>
+void for_each_element(const Shape& shape, const Box& box, Visit visit) {
+  for (Index o = box.outer_begin; o < box.outer_end; ++o) {
+    for (Index c = box.channel_begin; c < box.channel_end; ++c) {
+      const Index run = o * shape.channels * shape.inner + c * shape.inner;
+      for (Index i = box.inner_begin; i < box.inner_end; ++i) visit(c - box.channel_begin, run + i);
+    }
+  }
+}
+
+inline Box whole(const Shape& shape) { return {0, shape.outer, 0, shape.channels, 0, shape.inner}; }
+
+inline Plan runs_of(const Shape& shape) { return {shape, 4, false, 1, shape.channels, shape.outer, shape.inner}; }
+inline Plan rows_of(const Shape& shape, Index fold) {
+  return {shape, 4, true, fold, shape.channels, shape.outer, shape.inner};
+}
+
+/// visit(plan, box) over runs of every length up to four packets plus 3, alone and many, and parts of such runs.
+template <typename Lane, typename Visit>
+void for_each_walk_in_runs(Visit visit) {
+  constexpr Index W = tensornorm::detail::width<Lane>;
+  for (Index inner = 1; inner <= 4 * W + 3; ++inner) {
+    for (const Index outer : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 20}) {
+      const Shape shape{outer, 1 + (inner + outer) % 3, inner};
+      visit(runs_of(shape), whole(shape));
+    }
+    const Shape shape{5, 4, inner + 5};
+    visit(runs_of(shape), Box{1, 4, 1, 3, 3, 3 + inner});
+  }
+}
+
+/// visit(plan, box) over runs that are summed in pieces: longer than a piece, or so many that they fill several.
+template <typename Lane, typename Visit>
+void for_each_long_walk_in_runs(Visit visit) {
+  constexpr Index W = tensornorm::detail::width<Lane>;
+  const Index long_run = 32 * W, piece = 8 * long_run;
+  for (const Index inner :
+       {long_run - 1, long_run, long_run + W + 3, piece - 1, piece, piece + 1, 2 * piece + 9 * W + 5}) {
+    for (const Index outer : {1, 2, 3}) visit(runs_of({outer, 2, inner}), whole({outer, 2, inner}));
+  }
+  for (const Index outer : {piece - 1, piece, 2 * piece + 13}) visit(runs_of({outer, 2, 1}), whole({outer, 2, 1}));
+  visit(runs_of({600, 1, W + 1}), whole({600, 1, W + 1}));
+}
+
+/// visit(plan, box) over rows of 1 to 40 channels, folded or not, with rows left over, and parts of wider rows.
+template <typename Visit>
+void for_each_walk_in_rows(Visit visit) {
+  for (Index channels = 1; channels <= 40; ++channels) {
+    for (const Index inner : {1, 2, 3, 5}) {
+      for (const Index outer : {1, 2, 3, 4, 7, 8, 9, 15, 16, 20}) {
+        for (const Index fold : {Index{1}, Index{2}, Index{3}, Index{5}, outer}) {
+          if ((fold <= 5 && fold == outer && fold > 1) || fold > outer) continue;  // seen, or more than there are
+          if (fold * channels * inner > tensornorm::detail::block_lanes) continue;
+          visit(rows_of({outer, channels, inner}, fold), whole({outer, channels, inner}));
+        }
+      }
+      const Shape shape{11, channels + 3, inner};
+      visit(rows_of(shape, 1), Box{2, 11, 1, 1 + channels, 0, inner});
+      visit(rows_of(shape, 1), Box{0, 9, 3, 3 + channels, 0, inner});
+    }
+  }
+}
+
+template <typename Lane, typename Visit>
+void for_each_walk(Visit visit) {
+  for_each_walk_in_runs<Lane>(visit);
+  for_each_walk_in_rows(visit);
+}
+
+/// Whole numbers from -most to most, the same every time.
+class Integers {
+ public:
+  explicit Integers(int most, unsigned seed = 1) : engine_(seed), most_(static_cast<unsigned>(most)) {}
+  int operator()() { return static_cast<int>(engine_() % (2 * most_ + 1)) - static_cast<int>(most_); }
+
+ private:
+  std::mt19937 engine_;
+  unsigned most_;
+};
+
+/// Numbers of mean 0 and variance 1, near enough to normal, that fill all their digits; the same every time.
+class Uneven {
+ public:
+  explicit Uneven(unsigned seed = 1) : engine_(seed) {}
+  double operator()() {
+    double sum = -6;
+    for (int i = 0; i < 12; ++i) sum += static_cast<double>(engine_()) * 0x1p-32;
+    return sum;
+  }
+
+ private:
+  std::mt19937 engine_;
+};
+
+/// A number as memory of type T holds it.
+template <typename T, typename Number>
+T value_of(Number number) {
+  return static_cast<T>(static_cast<tensornorm::detail::LaneOf<T>>(number));
+}
+template <typename T>
+double number_of(T value) {
+  return static_cast<double>(value);
+}
+
+}  // namespace tn_test
