@@ -2,11 +2,14 @@
 // that come late, never, or are still at work at the end.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <new>
 #include <tensornorm/detail/parallel.hpp>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -156,4 +159,12 @@ TEST_CASE("parallel: finish waits for a helper in the middle of an item") {
   CHECK(late == 0);
   helper.join();
   release.join();
+}
+
+TEST_CASE("parallel: no helper starts after finish, even if items are left") {
+  SharedItems items(3);
+  items.finish();
+  Index done = 0;
+  items.help([&](Index) { ++done; });
+  CHECK(done == 0);
 }

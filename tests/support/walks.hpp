@@ -37,9 +37,13 @@ void for_each_element(const Shape& shape, const Box& box, Visit visit) {
 
 inline Box whole(const Shape& shape) { return {0, shape.outer, 0, shape.channels, 0, shape.inner}; }
 
-inline Plan runs_of(const Shape& shape) { return {shape, 4, false, 1, shape.channels, shape.outer, shape.inner}; }
+/// Every other plan is that of a tensor beyond all caches, for which memory is asked for ahead.
+inline Index value_bytes_of(const Shape& shape) { return shape.outer % 2 == 0 ? tensornorm::detail::cache_bytes : 4; }
+inline Plan runs_of(const Shape& shape) {
+  return {shape, value_bytes_of(shape), false, 1, shape.channels, shape.outer, shape.inner};
+}
 inline Plan rows_of(const Shape& shape, Index fold) {
-  return {shape, 4, true, fold, shape.channels, shape.outer, shape.inner};
+  return {shape, value_bytes_of(shape), true, fold, shape.channels, shape.outer, shape.inner};
 }
 
 /// visit(plan, box) over runs of every length up to four packets plus 3, alone and many, and parts of such runs.

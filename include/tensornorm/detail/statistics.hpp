@@ -80,10 +80,9 @@ void choose_pivots(const Plan& plan, const Box& box, const T* x, Lane* pivot) {
 /// mean. Comparisons are false for NaN, and none branches, so that a loop over channels can be vectorised.
 template <typename Lane, typename T>
 bool trusted(double n, double u, double m2) {
-  constexpr double farthest = sizeof(Lane) > sizeof(T)    ? 0x1p20
-                              : std::is_same_v<T, double> ? 0.5
-                                                          : 2;              // (mean - pivot)^2, in variances
-  constexpr double smallest = std::is_same_v<Lane, float> ? 0x1p-100 : -1;  // variance, above the underflow of squares
+  constexpr bool in_float = std::is_same_v<Lane, float>, of_doubles = std::is_same_v<T, double>;
+  constexpr double farthest = in_float ? 2 : of_doubles ? 0.5 : 0x1p20;  // (mean - pivot)^2, in variances
+  constexpr double smallest = in_float ? 0x1p-100 : -1;  // variance, above the underflow of squares of floats
   return u * u <= farthest * n * m2 && m2 >= smallest * n && m2 <= std::numeric_limits<double>::max();
 }
 
@@ -124,7 +123,8 @@ void box_moments_in(const Plan& plan, const Box& box, const T* x, double* mean, 
   for (Index c = 0; c < channels; ++c) {
     if (trusted<Lane, T>(n, sums.u[c], m2[c])) continue;
     mean[c] = mean_again[c];
-    m2[c] = m2_again[c] < 0 ? 0 : m2_again[c];  // NaN stays NaN
+    const bool overflow = std::isinf(again.uv[c]) && std::isfinite(again.u[c]);  // of squares of doubles
+    m2[c] = overflow ? again.uv[c] : m2_again[c] < 0 ? 0 : m2_again[c];          // NaN stays NaN
   }
 }
 
