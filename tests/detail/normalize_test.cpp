@@ -33,7 +33,7 @@ void fill(Index first, Index count, ChannelNumbers& numbers) {
 /// In eval a mean is a number of the layer's type.
 void fill_float_mean(Index first, Index count, ChannelNumbers& numbers) {
   fill(first, count, numbers);
-  for (Index c = 0; c < count; ++c) numbers.mean[c] = static_cast<double>(static_cast<float>(numbers.mean[c]));
+  for (Index c = 0; c < count; ++c) numbers.mean[c] = static_cast<double>((first + c) % 13 - 6) * 1.375;  // a float
 }
 
 /// How far y may be from exact: the lane's roundings as normalize.hpp counts them, and one to the memory's type.

@@ -17,7 +17,7 @@ namespace tensornorm::detail {
 /// K numbers a channel: [K][channels], or spread over the lanes of a row, [K][lanes].
 template <typename Lane, int K>
 struct Coefficients {
-  Lane values[K][block_lanes];
+  Lane values[K][block_lanes + width<Lane>];  // a last packet may start anywhere, and is read whole
 };
 
 /// {make(0), ..., make(K - 1)}, unrolled at every optimisation level.
