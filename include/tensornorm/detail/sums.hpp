@@ -148,7 +148,8 @@ template <int Flush, typename Lane, typename Terms>
     sum_patch<Flush, Lane>(
         rows, patch_lanes, plan.beyond_cache ? tile_rows * stride : 0,
         [&](Index l, auto extent) {
-          return Column<Lane, Terms, decltype(extent)>{terms, first + l, stride, load<Lane>(lane_centre + l), extent};
+          return Column<Lane, Terms, decltype(extent)>{terms, first + l, stride, load<Lane>(lane_centre + l, extent),
+                                                       extent};
         },
         [&](Index l, const WideSums<Lane>& s) {
           (Wide<Lane>::load_from(into.u + l) + s.u).store_to(into.u + l);
