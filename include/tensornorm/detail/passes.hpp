@@ -83,9 +83,8 @@ auto mapping(const Plan& plan, const F& f, T* out, const Movement& movement, con
   };
 }
 
-/// How an element pass that reads `inputs` tensors moves memory: in the caches, or past them. Stores past the caches cost
-/// a third less on tensors that leave them, and more on all others. `second`: the pass follows one that read the block,
-/// and will be followed by one that reads the neighbour.
+/// How an element pass that reads `inputs` tensors moves memory: in the caches, or past them where the tensors are
+/// larger. `second`: the pass follows one that read the block, and is followed by one that reads the neighbour.
 inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, bool in_place, bool second) {
   Index next = prefetch_bytes / value_bytes;
   if (plan.rows && plan.blocks > 1) {
