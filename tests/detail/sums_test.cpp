@@ -67,7 +67,7 @@ void check_sums(Tensors<T>& tensors, const Plan& plan, const Box& box) {
     uv[channel] += a * (number_of(tensors.b[at]) + m);
   });
   ChannelSums sums;
-  sum_box<tile_rows>(plan, box, Terms<T>{tensors.a, tensors.b}, centre.data(), sums);
+  sum_box(plan, box, Terms<T>{tensors.a, tensors.b}, centre.data(), sums);
   int wrong = 0;
   for (std::size_t c = 0; c < u.size(); ++c) wrong += sums.u[c] != u[c] || sums.uv[c] != uv[c];
   CHECK_MESSAGE(wrong == 0, to_text(plan, box));
@@ -125,7 +125,7 @@ TEST_CASE("sums: the same values have the same sums in whichever channel, and at
       std::vector<std::size_t> seen(static_cast<std::size_t>(of.channels));
       for_each_element(of, whole(of), [&](Index c, Index at) { x[at] = values[seen[static_cast<std::size_t>(c)]++]; });
       ChannelSums sums;
-      sum_box<tile_rows>(plan, whole(of), Terms<float>{x, x}, centre.data(), sums);
+      sum_box(plan, whole(of), Terms<float>{x, x}, centre.data(), sums);
       if (offset == 0) first = sums;
       for (Index c = 0; c < of.channels; ++c) {
         CHECK(bits(sums.u[c]) == bits(first.u[0]));
@@ -142,7 +142,7 @@ TEST_CASE("sums: float lanes are flushed to double every tile") {
   for (const Shape shape : {Shape{1, 1, count}, Shape{count, 1, 1}, Shape{count / 4, 4, 1}}) {
     const Plan plan = shape.channels > 1 ? rows_of(shape, 1) : runs_of(shape);
     ChannelSums sums;
-    sum_box<tile_rows>(plan, whole(shape), Terms<float>{x.data(), x.data()}, zero.data(), sums);
+    sum_box(plan, whole(shape), Terms<float>{x.data(), x.data()}, zero.data(), sums);
     for (Index c = 0; c < shape.channels; ++c) {
       CHECK(sums.u[c] == static_cast<double>(shape.per_channel()) * (1 + 0x1p-20));
     }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "normalize.hpp"
+#include "sums.hpp"
 
 namespace tensornorm::detail {
 
@@ -35,7 +36,7 @@ template <typename T>
 void box_gradient_sums(const Plan& plan, const Box& box, const T* x, const T* dy, const double* mean, double* sum_dy,
                        double* sum_dy_dev) {
   ChannelSums sums;
-  sum_box<tile_rows>(plan, box, GradientTerms<T>{x, dy}, mean, sums);
+  sum_box(plan, box, GradientTerms<T>{x, dy}, mean, sums);
   std::copy_n(sums.u, box.channels(), sum_dy);
   std::copy_n(sums.uv, box.channels(), sum_dy_dev);
 }

@@ -10,7 +10,8 @@
 #include <array>
 #include <utility>
 
-#include "sums.hpp"
+#include "loops.hpp"
+#include "traversal.hpp"
 
 namespace tensornorm::detail {
 

@@ -2,6 +2,7 @@
 // a lambda that takes a position and an extent (Whole or Part) and passes the extent on to load and store.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "packet.hpp"
@@ -49,6 +50,18 @@ void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body) {
     if (head > 0) body(Index{0}, Part{head});
   }
   for_each_packet<Lane>(lanes - head, [&](Index l, auto extent) { body(head + l, extent); });
+}
+
+/// Repeats a number a channel over the lanes of a row: [channels] -> [fold, channels, inner].
+template <typename Lane>
+void spread(const Lane* a_channel, Index channels, Index inner, Index fold, Lane* a_lane) {
+  for (Index f = 0; f < fold; ++f) {
+    if (inner == 1) {
+      std::copy_n(a_channel, channels, a_lane + f * channels);
+    } else {
+      for (Index c = 0; c < channels; ++c) std::fill_n(a_lane + (f * channels + c) * inner, inner, a_channel[c]);
+    }
+  }
 }
 
 }  // namespace tensornorm::detail

@@ -1,9 +1,12 @@
 // y = (x - mean) * weight * invstd + bias, for a box.
 //
 // The mean is kept as two floats, hi + lo, and the product weight*invstd is folded into one number a channel:
-//   training  y = fma((x - hi) - lo, scale, bias)      error <= u (3|g| + |y|), g = y - bias, plus that of the
-//   statistics eval      y = fma(x - hi, scale, bias)             running_mean is a float already: lo = 0
-// x - hi is exact for x near the mean, so a large mean costs nothing, and a constant channel gives bias bit for bit.
+//
+//   training  y = fma((x - hi) - lo, scale, bias)
+//   eval      y = fma(x - hi, scale, bias), as running_mean is a float already: lo = 0
+//
+// With g = y - bias and u = 2^-24 its error is at most u (3|g| + |y|), besides that of the statistics. x - hi is exact
+// for x near the mean, so a large mean costs nothing, and a constant channel gives bias bit for bit.
 //
 // Where float cannot hold what is between (x - mean overflows, or scale leaves the range of normal floats) a channel is
 // wide: the vector pass copies it, exactly, and it is then computed in double where it lies.

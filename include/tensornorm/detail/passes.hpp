@@ -14,9 +14,11 @@
 
 namespace tensornorm::detail {
 
+// Of these only that there is a prefetch was measured (32x64x56x56 ColMajor, eval: 2.1 to 1.0 times a copy), not how
+// far.
 inline constexpr Index prefetch_bytes = 4 * 1024;    // ahead of an element pass that reads what no other has
 inline constexpr Index prefetch_rows = 4;            // the same where a block is a column of the rows
-inline constexpr Index parallel_bytes = 128 * 1024;  // of x; below, waking threads takes longer than the work
+inline constexpr Index parallel_bytes = 128 * 1024;  // of x, from where on threads are woken
 
 /// The numbers of a block of channels, folded for an operation F and ready for the element pass.
 template <typename F, typename Lane>

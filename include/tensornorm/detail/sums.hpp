@@ -1,13 +1,11 @@
 // The one reduction of the library: for every channel of a box, the sum of u and the sum of u*v, where u and v are made
 // from the values at an element. Statistics and backward are two choices of (u, v).
 //
-// u and u*v are added pairwise over `Flush` packets in lanes of type Lane, then in double. Rounding errors of float
-// lanes so stay those of a sum of Flush terms, and average out over the rest; see statistics.hpp and backward.hpp for
-// the bounds. The order of every sum depends on the shape alone, and is the same in every lane, so neither a channel's
-// place nor the alignment of a pointer changes a bit.
+// u and u*v are added pairwise down a column of up to tile_rows rows in lanes of type Lane, then in double. The
+// rounding errors of float lanes are so those of sums of 8 terms, and average out over the rest; statistics.hpp says
+// what they come to. The order of every sum depends on the shape alone, and is the same in every lane, so neither a
+// channel's place nor the alignment of a pointer changes a bit.
 #pragma once
-
-#include <array>
 
 #include "loops.hpp"
 #include "traversal.hpp"
@@ -45,27 +43,18 @@ PacketSums<Lane> sum_in_lanes(const Term& term, Index r) {
   }
 }
 
-template <int Rows, int Flush, typename Lane, typename Term>
-WideSums<Lane> sum_column(const Term& term, Index r) {
-  if constexpr (Rows <= Flush) {
-    const PacketSums<Lane> sums = sum_in_lanes<Rows, Lane>(term, r);
-    return {widen(sums.u), widen(sums.uv)};
-  } else {
-    return sum_column<Rows / 2, Flush, Lane>(term, r) + sum_column<Rows / 2, Flush, Lane>(term, r + Rows / 2);
-  }
-}
-
 /// Sums over `rows` rows of `lanes` lanes each: add(lane, sums) for every packet of lanes of every tile of rows.
 /// column_at(lane, extent) gives u and v at each row of a lane.
 /// `ahead`: what lies as many elements further is asked for on the way. 0: nothing.
-template <int Flush, typename Lane, typename ColumnAt, typename Add>
+template <typename Lane, typename ColumnAt, typename Add>
 void sum_patch(Index rows, Index lanes, Index ahead, const ColumnAt& column_at, const Add& add) {
   const auto tile = [&](Index r, auto tile_height) {
     constexpr int height = decltype(tile_height)::value;
     for_each_packet<Lane>(lanes, [&](Index l, auto extent) {
       const auto column = column_at(l, extent);
       for (Index row = r; ahead != 0 && row < r + height; ++row) column.prefetch(row, ahead);
-      add(l, sum_column<height, Flush, Lane>(column, r));
+      const PacketSums<Lane> sums = sum_in_lanes<height, Lane>(column, r);
+      add(l, WideSums<Lane>{widen(sums.u), widen(sums.uv)});
     });
   };
   Index r = 0;
@@ -74,18 +63,6 @@ void sum_patch(Index rows, Index lanes, Index ahead, const ColumnAt& column_at, 
   if (rows - r >= 4) tile(r, std::integral_constant<int, 4>{}), r += 4;
   if (rows - r >= 2) tile(r, std::integral_constant<int, 2>{}), r += 2;
   if (rows - r >= 1) tile(r, std::integral_constant<int, 1>{});
-}
-
-/// Repeats a number a channel over the lanes of a row: [channels] -> [fold, channels, inner].
-template <typename Lane>
-void spread(const Lane* a_channel, Index channels, Index inner, Index fold, Lane* a_lane) {
-  for (Index f = 0; f < fold; ++f) {
-    if (inner == 1) {
-      std::copy_n(a_channel, channels, a_lane + f * channels);
-    } else {
-      for (Index c = 0; c < channels; ++c) std::fill_n(a_lane + (f * channels + c) * inner, inner, a_channel[c]);
-    }
-  }
 }
 
 /// Adds lanes up into channels, pairwise: [fold, channels, inner] -> [channels]. Overwrites a_lane.
@@ -126,7 +103,7 @@ struct Column {
 
 // centre: Lane [channels of the box].
 
-template <int Flush, typename Lane, typename Terms>
+template <typename Lane, typename Terms>
 [[gnu::flatten]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre,
                                ChannelSums& sums) {
   static_assert(block_lanes % 64 == 0, "a last packet stays inside arrays of block_lanes");
@@ -145,7 +122,7 @@ template <int Flush, typename Lane, typename Terms>
   const Index stride = plan.fold * plan.shape.channels * inner;
   const auto patch = [&](Index outer, Index rows, Index patch_lanes) {
     const Index first = plan.shape.offset(outer, box.channel_begin, 0);
-    sum_patch<Flush, Lane>(
+    sum_patch<Lane>(
         rows, patch_lanes, plan.beyond_cache ? tile_rows * stride : 0,
         [&](Index l, auto extent) {
           return Column<Lane, Terms, decltype(extent)>{terms, first + l, stride, load<Lane>(lane_centre + l, extent),
@@ -169,7 +146,7 @@ template <int Flush, typename Lane, typename Terms>
 inline constexpr Index piece_columns = 32;
 inline constexpr Index run_ahead = 1024;  // elements; measured on 32x64x56x56 and 8x64x112x112: a tenth faster
 
-template <int Flush, typename Lane, typename Terms>
+template <typename Lane, typename Terms>
 [[gnu::flatten]] void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre,
                                ChannelSums& sums) {
   constexpr Index W = width<Lane>;
@@ -177,15 +154,14 @@ template <int Flush, typename Lane, typename Terms>
   constexpr Index piece_values = piece_columns * tile_rows * W;
   const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
   const Index stride = plan.shape.channels * plan.shape.inner;
-  // One input was asked for by the element pass of the block before; with two, that block and this one do not fit in
-  // L2.
+  // One input was asked for by the element pass of the block before. With two, both blocks would not fit in L2.
   const Index ahead = plan.beyond_cache && Terms::inputs > 1 ? run_ahead : 0;
   for (Index c = 0; c < box.channels(); ++c) {
     const auto channel_centre = Packet<Lane>::all(centre[c]);
     const Index first = plan.shape.offset(box.outer_begin, box.channel_begin + c, box.inner_begin);
     WideSums<Lane> total{Wide<Lane>::zero(), Wide<Lane>::zero()}, piece = total;
     const auto patch = [&](Index from, Index patch_rows, Index lanes, Index row_stride) {
-      sum_patch<Flush, Lane>(
+      sum_patch<Lane>(
           patch_rows, lanes, ahead,
           [&](Index l, auto extent) {
             return Column<Lane, Terms, decltype(extent)>{terms, from + l, row_stride, channel_centre, extent};
@@ -219,12 +195,12 @@ template <int Flush, typename Lane, typename Terms>
 }
 
 /// Sums over every channel of the box; order fixed by the shape.
-template <int Flush, typename Lane, typename Terms>
+template <typename Lane, typename Terms>
 void sum_box(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre, ChannelSums& sums) {
   if (plan.rows) {
-    sum_rows<Flush, Lane>(plan, box, terms, centre, sums);
+    sum_rows<Lane>(plan, box, terms, centre, sums);
   } else {
-    sum_runs<Flush, Lane>(plan, box, terms, centre, sums);
+    sum_runs<Lane>(plan, box, terms, centre, sums);
   }
 }
 
