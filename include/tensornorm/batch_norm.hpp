@@ -10,7 +10,7 @@
 #include "functional.hpp"
 #include "options.hpp"
 
-namespace tensornorm {
+namespace tensornorm { inline namespace v0 {
 
 /// Batch normalization of tensors with `SpatialDims` axes beside batch and channels; use it as BatchNorm1d, 2d or 3d.
 ///
@@ -280,4 +280,4 @@ using BatchNorm2d = BatchNorm<Scalar, 2>;
 template <typename Scalar = float>
 using BatchNorm3d = BatchNorm<Scalar, 3>;
 
-}  // namespace tensornorm
+}}  // namespace tensornorm::v0

@@ -13,7 +13,7 @@
 #include "detail/eigen_tensor.hpp"
 #include "detail/traversal.hpp"
 
-namespace tensornorm {
+namespace tensornorm { inline namespace v0 {
 
 /// Values of type T (perhaps const), contiguous, seen as [outer, channels, inner].
 template <typename T>
@@ -247,4 +247,4 @@ auto channel_view(X& x, int channel_axis = 1) {
   return ChannelView<T>{operand.data, detail::shape_of(operand, channel_axis, "x")};
 }
 
-}  // namespace tensornorm
+}}  // namespace tensornorm::v0

@@ -16,7 +16,7 @@
 #include "detail/passes.hpp"
 #include "detail/statistics.hpp"
 
-namespace tensornorm::functional {
+namespace tensornorm { inline namespace v0 { namespace functional {
 
 using detail::Index;
 using detail::Scratch;
@@ -222,4 +222,4 @@ void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, c
   detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, dx.data, movement, fill));
 }
 
-}  // namespace tensornorm::functional
+}}}  // namespace tensornorm::v0::functional

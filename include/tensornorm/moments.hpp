@@ -1,7 +1,7 @@
 // Count, mean and sum of squared deviations: what is known of a set of values, in a form that can be merged.
 #pragma once
 
-namespace tensornorm {
+namespace tensornorm { inline namespace v0 {
 
 /// The moments of `count` values: their mean, and m2 = sum of (x - mean)^2.
 ///
@@ -26,4 +26,4 @@ inline Moments merge(const Moments& a, const Moments& b) {
   return {count, a.mean + delta * share, a.m2 + b.m2 + delta * delta * (a.count * share)};
 }
 
-}  // namespace tensornorm
+}}  // namespace tensornorm::v0

@@ -3,7 +3,7 @@
 
 #include <optional>
 
-namespace tensornorm {
+namespace tensornorm { inline namespace v0 {
 
 /// The options of a layer: an aggregate, so that C++20 callers can write `{.eps = 1e-3}`.
 /// Names, defaults and meaning are torch.nn.BatchNorm2d's; `channel_axis` and the two corrections are additions.
@@ -27,4 +27,4 @@ struct BatchNormOptions {
 /// The momentum that means `running = decay * running + (1 - decay) * batch`, the convention of Keras and ONNX.
 constexpr double momentum_from_decay(double decay) { return 1.0 - decay; }
 
-}  // namespace tensornorm
+}}  // namespace tensornorm::v0

@@ -6,7 +6,7 @@
 
 #include "detail/packet.hpp"
 
-namespace tensornorm {
+namespace tensornorm { inline namespace v0 {
 
 /// The weight of the new batch, the `batches`-th since the statistics were reset: the momentum, or without one
 /// 1/batches, which makes the statistics the mean over all batches. (torch/nn/modules/batchnorm.py:
@@ -40,4 +40,4 @@ Scalar updated_var(Scalar running, double variance, double factor) {
   return static_cast<Scalar>(batch + static_cast<double>(product(Scalar{1} - m, running)));
 }
 
-}  // namespace tensornorm
+}}  // namespace tensornorm::v0

@@ -1,4 +1,7 @@
 // The library's version, and the oldest Eigen it stands on.
+//
+// All names live in an inline namespace called after the major version, v0: two programs built against different major
+// versions can be linked together, and an error names the version it met.
 #pragma once
 
 #include <Eigen/Core>

@@ -9,7 +9,7 @@
 #include "normalize.hpp"
 #include "sums.hpp"
 
-namespace tensornorm::detail {
+namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// The factors of db and of sum dy * (x - centre): u = dy, v = x - centre.
 template <typename T>
@@ -103,4 +103,4 @@ struct GradientEval {
   static double exact(double copied, Index, const ChannelNumbers& n, Index c) { return copied * n.scale[c]; }
 };
 
-}  // namespace tensornorm::detail
+}}}  // namespace tensornorm::v0::detail

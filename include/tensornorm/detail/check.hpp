@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace tensornorm::detail {
+namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// The parts written one after the other.
 template <typename... Parts>
@@ -45,4 +45,4 @@ inline bool overlap(const void* a, std::size_t a_bytes, const void* b, std::size
   return a_bytes > 0 && b_bytes > 0 && from_a < from_b + b_bytes && from_b < from_a + a_bytes;
 }
 
-}  // namespace tensornorm::detail
+}}}  // namespace tensornorm::v0::detail

@@ -13,7 +13,7 @@
 #include "loops.hpp"
 #include "traversal.hpp"
 
-namespace tensornorm::detail {
+namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// K numbers a channel: [K][channels], or spread over the lanes of a row, [K][lanes].
 template <typename Lane, int K>
@@ -103,4 +103,4 @@ void map_box(const Plan& plan, const Box& box, const F& f, const Coefficients<La
   }
 }
 
-}  // namespace tensornorm::detail
+}}}  // namespace tensornorm::v0::detail

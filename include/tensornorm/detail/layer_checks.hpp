@@ -9,7 +9,7 @@
 #include "../channel_view.hpp"
 #include "../options.hpp"
 
-namespace tensornorm::detail {
+namespace tensornorm { inline namespace v0 { namespace detail {
 
 inline void check_options(Index num_features, const BatchNormOptions& options) {
   if (num_features <= 0) fail_argument("num_features should be at least 1, not ", num_features);
@@ -138,4 +138,4 @@ inline std::ostream& print_layer(std::ostream& out, const char* name, Index num_
   return out << ')';
 }
 
-}  // namespace tensornorm::detail
+}}}  // namespace tensornorm::v0::detail

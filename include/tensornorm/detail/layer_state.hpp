@@ -9,7 +9,7 @@
 #include "../running_stats.hpp"
 #include "layer_checks.hpp"
 
-namespace tensornorm::detail {
+namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// Parameters, running statistics and gradients: [C] each, or empty. Users hold references to the vectors and may
 /// assign or resize them, so that their sizes are checked before every pass.
@@ -120,4 +120,4 @@ struct LayerState {
   }
 };
 
-}  // namespace tensornorm::detail
+}}}  // namespace tensornorm::v0::detail

@@ -7,7 +7,7 @@
 
 #include "packet.hpp"
 
-namespace tensornorm::detail {
+namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// body(l, extent) for l = 0, width, 2*width, ..., covering `lanes` lanes once.
 template <typename Lane, typename Body>
@@ -64,4 +64,4 @@ void spread(const Lane* a_channel, Index channels, Index inner, Index fold, Lane
   }
 }
 
-}  // namespace tensornorm::detail
+}}}  // namespace tensornorm::v0::detail

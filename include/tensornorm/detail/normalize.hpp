@@ -17,7 +17,7 @@
 
 #include "elementwise.hpp"
 
-namespace tensornorm::detail {
+namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// The numbers that a block's channels are mapped with, double [channels of the block] each:
 ///   forward   y = (x - mean) * scale + shift
@@ -74,4 +74,4 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
   static std::array<double, 4> copying() { return {0, 0, 1, -0.0}; }
 };
 
-}  // namespace tensornorm::detail
+}}}  // namespace tensornorm::v0::detail

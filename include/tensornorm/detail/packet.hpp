@@ -11,7 +11,7 @@
 #include <cstring>
 #include <type_traits>
 
-namespace tensornorm::detail {
+namespace tensornorm { inline namespace v0 { namespace detail {
 
 using Eigen::Index;
 
@@ -393,4 +393,4 @@ Wide<Lane> widen(Packet<Lane> packet) {
   }
 }
 
-}  // namespace tensornorm::detail
+}}}  // namespace tensornorm::v0::detail

@@ -12,7 +12,7 @@
 
 #include "eigen_tensor.hpp"
 
-namespace tensornorm::detail {
+namespace tensornorm { inline namespace v0 { namespace detail {
 
 using Eigen::Index;
 
@@ -87,4 +87,4 @@ void for_each_item(const Device& device, Index items, const Work& work) {
   for (Index item = 0; item < items; ++item) work(item);
 }
 
-}  // namespace tensornorm::detail
+}}}  // namespace tensornorm::v0::detail

@@ -12,7 +12,7 @@
 #include "normalize.hpp"
 #include "parallel.hpp"
 
-namespace tensornorm::detail {
+namespace tensornorm { inline namespace v0 { namespace detail {
 
 // Of these only that there is a prefetch was measured (32x64x56x56 ColMajor, eval: 2.1 to 1.0 times a copy), not how
 // far.
@@ -201,4 +201,4 @@ void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, c
   for (Index block = 0; block < plan.blocks; ++block) work(block);
 }
 
-}  // namespace tensornorm::detail
+}}}  // namespace tensornorm::v0::detail

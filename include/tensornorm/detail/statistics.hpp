@@ -16,7 +16,7 @@
 #include "../moments.hpp"
 #include "sums.hpp"
 
-namespace tensornorm::detail {
+namespace tensornorm { inline namespace v0 { namespace detail {
 
 inline constexpr Index float_lanes_from = 1024;  // values a channel: u sd / 8 is then 4.5 standard errors of the mean
 template <typename T>  // averaged for a pivot; a double's variance has no digits to spare for a pivot far away
@@ -158,4 +158,4 @@ inline void invert_deviations(const double* m2, Index channels, double n, double
   });
 }
 
-}  // namespace tensornorm::detail
+}}}  // namespace tensornorm::v0::detail

@@ -10,7 +10,7 @@
 #include "loops.hpp"
 #include "traversal.hpp"
 
-namespace tensornorm::detail {
+namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// Sum of u and of u*v, a channel: double [channels] each.
 struct ChannelSums {
@@ -204,4 +204,4 @@ void sum_box(const Plan& plan, const Box& box, const Terms& terms, const Lane* c
   }
 }
 
-}  // namespace tensornorm::detail
+}}}  // namespace tensornorm::v0::detail

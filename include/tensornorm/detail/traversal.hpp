@@ -10,7 +10,7 @@
 #include <Eigen/Core>
 #include <algorithm>
 
-namespace tensornorm::detail {
+namespace tensornorm { inline namespace v0 { namespace detail {
 
 using Eigen::Index;
 
@@ -127,4 +127,4 @@ inline Plan plan_map(Shape shape, Index value_bytes) {
   return {shape, value_bytes, false, 1, block, std::max<Index>(1, chunk_values / plane), chunk_values};
 }
 
-}  // namespace tensornorm::detail
+}}}  // namespace tensornorm::v0::detail
