@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "detail/layer_state.hpp"
+#include "detail/layer_loading.hpp"
 #include "functional.hpp"
 #include "options.hpp"
 
@@ -142,6 +142,18 @@ class BatchNorm {
   void reset_running_stats() { state_.reset_running_stats(); }
   /// The same, and weight 1 and bias 0 on an affine layer.
   void reset_parameters() { state_.reset_parameters(); }
+
+  /// weight, bias, running_mean, running_var and num_batches_tracked, as far as the layer has them, with the prefix
+  /// ("features.1.") before every name.
+  StateDict state_dict(const std::string& prefix = "") const { return detail::saved_state(state_, prefix); }
+
+  /// Parameters and statistics from a dict, converted to the layer's scalar: the meaning and words of
+  /// torch.nn.Module.load_state_dict. Missing and unexpected names are errors when `strict`, wrong shapes and values
+  /// always; num_batches_tracked may be missing. Names without the prefix are no concern of this layer's.
+  /// Throws std::invalid_argument with all that is wrong in one message; nothing is changed then.
+  void load_state_dict(const StateDict& dict, const std::string& prefix = "", bool strict = true) {
+    detail::load_state(state_, name(), dict, prefix, strict);
+  }
 
   Eigen::Index num_features() const { return state_.num_features; }
   const BatchNormOptions& options() const { return state_.options; }

@@ -29,6 +29,12 @@ template <typename... Parts>
   throw std::logic_error(text(parts...));
 }
 
+/// A file that cannot be read, written or understood.
+template <typename... Parts>
+[[noreturn]] void fail_file(const std::string& source, const Parts&... parts) {
+  throw std::runtime_error(text(source, ": ", parts...));
+}
+
 /// The sizes along a tensor's axes; prints as PyTorch prints them: [2, 3, 4].
 template <std::size_t Rank>
 struct Dimensions : std::array<Eigen::Index, Rank> {

@@ -1,0 +1,210 @@
+// A tensor whose type and shape are known only at run time, as files hold it: dtype, shape and values in C order.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "detail/number_cast.hpp"
+#include "detail/operand.hpp"
+
+namespace tensornorm { inline namespace v0 {
+
+/// The types of value an Array can hold.
+enum class DType { float64, float32, float16, bfloat16, int64, int32, uint8 };
+
+namespace detail {
+
+/// The type of value behind each DType, in the order of their names.
+using Values =
+    std::variant<std::vector<double>, std::vector<float>, std::vector<Eigen::half>, std::vector<Eigen::bfloat16>,
+                 std::vector<std::int64_t>, std::vector<std::int32_t>, std::vector<std::uint8_t>>;
+
+/// call(T{}) with the type behind a dtype.
+template <typename Call>
+auto with_type_of(DType dtype, const Call& call) {
+  switch (dtype) {
+    case DType::float64:
+      return call(double{});
+    case DType::float32:
+      return call(float{});
+    case DType::float16:
+      return call(Eigen::half{});
+    case DType::bfloat16:
+      return call(Eigen::bfloat16{});
+    case DType::int64:
+      return call(std::int64_t{});
+    case DType::int32:
+      return call(std::int32_t{});
+    case DType::uint8:
+      return call(std::uint8_t{});
+  }
+  fail_argument("dtype should be one of DType's, not ", static_cast<int>(dtype));
+}
+
+inline std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::string sizes;
+  for (const std::int64_t size : shape) sizes += text(sizes.empty() ? "" : ", ", size);
+  return '[' + sizes + ']';
+}
+
+/// Elements of a shape, and -1 when a size is negative or their number more than 2^63 - 1.
+inline std::int64_t count_elements(const std::vector<std::int64_t>& shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) {
+    if (size < 0 || __builtin_mul_overflow(count, size, &count)) return -1;
+  }
+  return count;
+}
+
+/// Where the i-th element of a tensor, counted in C order, lies in its ColMajor memory.
+template <std::size_t Rank>
+Eigen::Index column_major(Eigen::Index i, const Dimensions<Rank>& dimensions) {
+  Eigen::Index position = 0;
+  for (std::size_t axis = Rank; axis-- > 0;) {  // the last axis counts fastest in i, and slowest in memory
+    position = position * dimensions[axis] + i % dimensions[axis];
+    i /= dimensions[axis];
+  }
+  return position;
+}
+
+}  // namespace detail
+
+/// Values it owns, in C order (the last axis counts fastest), with their dtype and shape. A shape of [] is one number.
+///
+/// What is wrong with a shape, a number of values or a conversion throws std::invalid_argument. All calls but the
+/// accessors take O(size) time. The const members are safe from many threads at once.
+class Array {
+ public:
+  using Shape = std::vector<std::int64_t>;
+
+  /// The values of `shape`, as many as its sizes multiply to.
+  template <typename T>
+  Array(Shape shape, std::vector<T> values) : shape_(std::move(shape)), values_(std::move(values)) {
+    const auto count = static_cast<std::int64_t>(std::get<std::vector<T>>(values_).size());
+    if (detail::count_elements(shape_) != count) {
+      detail::fail_argument("values should be as many as the shape ", detail::shape_text(shape_), " says, not ", count);
+    }
+  }
+
+  /// Zeros.
+  static Array zeros(DType dtype, const Shape& shape) {
+    const std::int64_t count = detail::count_elements(shape);
+    if (count < 0)
+      detail::fail_argument("shape should be of sizes that can be counted, not ", detail::shape_text(shape));
+    return detail::with_type_of(dtype, [&](auto zero) {
+      return Array(shape, std::vector<decltype(zero)>(static_cast<std::size_t>(count), zero));
+    });
+  }
+
+  /// A copy of an Eigen tensor or matrix of any storage order. The shape of a vector is [size].
+  template <typename X>
+  static Array from(const X& x) {
+    using Traits = detail::EigenTraits<X>;
+    const detail::Input<X> in(x);
+    const auto& operand = in.operand();
+    const auto& sizes = operand.dimensions;
+    std::vector<typename Traits::Scalar> values(static_cast<std::size_t>(x.size()));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto c_order = static_cast<Eigen::Index>(i);
+      values[i] = operand.data[operand.row_major ? c_order : detail::column_major(c_order, sizes)];
+    }
+    if constexpr (!Traits::has_order) return Array({x.size()}, std::move(values));
+    return Array(Shape(sizes.begin(), sizes.end()), std::move(values));
+  }
+
+  DType dtype() const { return static_cast<DType>(values_.index()); }
+  const Shape& shape() const { return shape_; }
+  std::int64_t size() const { return detail::count_elements(shape_); }
+
+  /// The values as they are stored: T must be the type of dtype().
+  template <typename T>
+  const std::vector<T>& values() const {
+    const auto* values = std::get_if<std::vector<T>>(&values_);
+    if (values == nullptr) detail::fail_argument("values should be asked for in the type they have");
+    return *values;
+  }
+
+  /// visitor(const std::vector<T>&), with the T of dtype().
+  template <typename Visitor>
+  auto visit(const Visitor& visitor) const {
+    return std::visit(visitor, values_);
+  }
+
+  /// The values as numbers of type T: reals are rounded and must not overflow, whole numbers must come out exact.
+  template <typename T>
+  std::vector<T> as() const {
+    return visit([this](const auto& values) {
+      using From = typename std::decay_t<decltype(values)>::value_type;
+      std::vector<T> numbers;
+      if constexpr (detail::is_castable<T, From>) {
+        numbers.reserve(values.size());
+        for (const From value : values) {
+          if (!detail::fits<T>(value)) fail_cast(detail::plain_number(value));
+          numbers.push_back(static_cast<T>(value));
+        }
+      } else {
+        fail_cast("a real number");
+      }
+      return numbers;
+    });
+  }
+
+  /// An Eigen tensor, matrix or vector of type X, of either storage order: `weight.to<Eigen::MatrixXf>()`.
+  template <typename X>
+  X to() const {
+    using Traits = detail::EigenTraits<X>;
+    static_assert(Traits::has_memory, "tensornorm: ask for a tensor, matrix or vector that owns its memory");
+    const auto sizes = dimensions_for<X>();
+    X x;
+    if (can_have<X>(sizes)) detail::give_sizes(x, sizes);
+    if (detail::dimensions_of(x) != sizes) {
+      detail::fail_argument("array should have the shape ", detail::dimensions_of(x), ", not ",
+                            detail::shape_text(shape_));
+    }
+    const auto numbers = as<typename Traits::Scalar>();
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const auto c_order = static_cast<Eigen::Index>(i);
+      x.data()[Traits::row_major ? c_order : detail::column_major(c_order, sizes)] = numbers[i];
+    }
+    return x;
+  }
+
+ private:
+  template <typename X>
+  auto dimensions_for() const {
+    using Traits = detail::EigenTraits<X>;
+    detail::Dimensions<std::size_t{Traits::rank}> sizes;
+    constexpr std::size_t rank = Traits::has_order ? sizes.size() : 1;
+    if (shape_.size() != rank) {
+      detail::fail_argument("array should have ", rank, rank == 1 ? " axis" : " axes", ", not the shape ",
+                            detail::shape_text(shape_));
+    }
+    sizes.fill(1);
+    const bool is_row = !Traits::has_order && Traits::row_major;
+    for (std::size_t i = 0; i < rank; ++i) sizes[i + (is_row ? 1 : 0)] = static_cast<Eigen::Index>(shape_[i]);
+    return sizes;
+  }
+
+  /// Whether an X is free to take these sizes: Eigen asserts where it is not.
+  template <typename X, typename Sizes>
+  static constexpr bool can_have(const Sizes& sizes) {
+    if constexpr (detail::is_dense<X>) {
+      return (X::RowsAtCompileTime == Eigen::Dynamic || X::RowsAtCompileTime == sizes[0]) &&
+             (X::ColsAtCompileTime == Eigen::Dynamic || X::ColsAtCompileTime == sizes[1]);
+    } else {
+      return detail::is_owning_tensor<X>;
+    }
+  }
+
+  template <typename Value>
+  [[noreturn]] void fail_cast(const Value& value) const {
+    detail::fail_argument("array holds ", value, ", which the type asked for cannot");
+  }
+
+  Shape shape_;
+  detail::Values values_;
+};
+
+}}  // namespace tensornorm::v0

@@ -1,0 +1,53 @@
+// Numbers of one stored type as another, or word of what does not fit.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include "check.hpp"
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+template <typename T>
+inline constexpr bool is_half = std::is_same_v<T, Eigen::half> || std::is_same_v<T, Eigen::bfloat16>;
+
+/// A number as the arithmetic type that holds it exactly.
+template <typename T>
+auto plain_number(T value) {
+  if constexpr (is_half<T>) {
+    return static_cast<float>(value);
+  } else {
+    return value;
+  }
+}
+
+/// Whether `value` may become a To: reals are rounded but must not overflow; whole numbers must come out exact; a real
+/// never becomes a whole number.
+template <typename To, typename From>
+bool fits(From value) {
+  if constexpr (std::is_same_v<To, From>) {
+    return true;
+  } else if constexpr (std::is_integral_v<From>) {
+    if constexpr (std::is_floating_point_v<To>) {
+      constexpr std::int64_t most = std::int64_t{1} << std::numeric_limits<To>::digits;  // all up to here are exact
+      return static_cast<std::int64_t>(value) >= -most && static_cast<std::int64_t>(value) <= most;
+    } else {
+      const auto wide = static_cast<std::int64_t>(value);
+      return wide >= std::int64_t{std::numeric_limits<To>::min()} &&
+             wide <= std::int64_t{std::numeric_limits<To>::max()};
+    }
+  } else {
+    static_assert(std::is_floating_point_v<To>, "tensornorm: real numbers do not become whole numbers");
+    const auto real = static_cast<double>(plain_number(value));
+    return !std::isfinite(real) || std::isfinite(static_cast<To>(real));
+  }
+}
+
+/// Whether an array of From may be asked for as an array of To at all.
+template <typename To, typename From>
+inline constexpr bool is_castable = std::is_same_v<To, From> || std::is_floating_point_v<To> ||
+                                    (std::is_integral_v<To> && std::is_integral_v<From>);
+
+}}}  // namespace tensornorm::v0::detail
