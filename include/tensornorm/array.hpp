@@ -59,12 +59,12 @@ inline std::int64_t count_elements(const std::vector<std::int64_t>& shape) {
 }
 
 /// Where the i-th element of a tensor, counted in C order, lies in its ColMajor memory.
-template <std::size_t Rank>
-Eigen::Index column_major(Eigen::Index i, const Dimensions<Rank>& dimensions) {
-  Eigen::Index position = 0;
-  for (std::size_t axis = Rank; axis-- > 0;) {  // the last axis counts fastest in i, and slowest in memory
-    position = position * dimensions[axis] + i % dimensions[axis];
-    i /= dimensions[axis];
+template <typename Sizes>
+std::int64_t column_major(std::int64_t i, const Sizes& sizes) {
+  std::int64_t position = 0;
+  for (std::size_t axis = sizes.size(); axis-- > 0;) {  // the last axis counts fastest in i, and slowest in memory
+    position = position * sizes[axis] + i % sizes[axis];
+    i /= sizes[axis];
   }
   return position;
 }
@@ -107,7 +107,7 @@ class Array {
     const auto& sizes = operand.dimensions;
     std::vector<typename Traits::Scalar> values(static_cast<std::size_t>(x.size()));
     for (std::size_t i = 0; i < values.size(); ++i) {
-      const auto c_order = static_cast<Eigen::Index>(i);
+      const auto c_order = static_cast<std::int64_t>(i);
       values[i] = operand.data[operand.row_major ? c_order : detail::column_major(c_order, sizes)];
     }
     if constexpr (!Traits::has_order) return Array({x.size()}, std::move(values));
@@ -165,7 +165,7 @@ class Array {
     }
     const auto numbers = as<typename Traits::Scalar>();
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-      const auto c_order = static_cast<Eigen::Index>(i);
+      const auto c_order = static_cast<std::int64_t>(i);
       x.data()[Traits::row_major ? c_order : detail::column_major(c_order, sizes)] = numbers[i];
     }
     return x;
