@@ -9,6 +9,7 @@
 #include "functional.hpp"
 #include "moments.hpp"
 #include "options.hpp"
+#include "print.hpp"
 #include "running_stats.hpp"
 #include "state_dict.hpp"
 #include "version.hpp"
