@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -45,7 +46,7 @@ auto with_type_of(DType dtype, const Call& call) {
 
 inline std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::string sizes;
-  for (const std::int64_t size : shape) sizes += text(sizes.empty() ? "" : ", ", size);
+  for (const std::int64_t size : shape) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
   return '[' + sizes + ']';
 }
 
@@ -82,6 +83,8 @@ class Array {
   /// The values of `shape`, as many as its sizes multiply to.
   template <typename T>
   Array(Shape shape, std::vector<T> values) : shape_(std::move(shape)), values_(std::move(values)) {
+    static_assert(std::is_constructible_v<detail::Values, std::vector<T>>,
+                  "tensornorm: an array holds double, float, half, bfloat16, int64_t, int32_t or uint8_t");
     const auto count = static_cast<std::int64_t>(std::get<std::vector<T>>(values_).size());
     if (detail::count_elements(shape_) != count) {
       detail::fail_argument("values should be as many as the shape ", detail::shape_text(shape_), " says, not ", count);
@@ -98,19 +101,20 @@ class Array {
     });
   }
 
-  /// A copy of an Eigen tensor or matrix of any storage order. The shape of a vector is [size].
+  /// A copy of an Eigen tensor, matrix or expression of any storage order. The shape of a vector is [size].
   template <typename X>
   static Array from(const X& x) {
     using Traits = detail::EigenTraits<X>;
     const detail::Input<X> in(x);
     const auto& operand = in.operand();
     const auto& sizes = operand.dimensions;
-    std::vector<typename Traits::Scalar> values(static_cast<std::size_t>(x.size()));
-    for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t count = operand.bytes() / sizeof(typename Traits::Scalar);
+    std::vector<typename Traits::Scalar> values(count);
+    for (std::size_t i = 0; i < count; ++i) {
       const auto c_order = static_cast<std::int64_t>(i);
       values[i] = operand.data[operand.row_major ? c_order : detail::column_major(c_order, sizes)];
     }
-    if constexpr (!Traits::has_order) return Array({x.size()}, std::move(values));
+    if constexpr (!Traits::has_order) return Array({static_cast<std::int64_t>(count)}, std::move(values));
     return Array(Shape(sizes.begin(), sizes.end()), std::move(values));
   }
 
@@ -155,10 +159,11 @@ class Array {
   template <typename X>
   X to() const {
     using Traits = detail::EigenTraits<X>;
-    static_assert(Traits::has_memory, "tensornorm: ask for a tensor, matrix or vector that owns its memory");
+    static_assert(Traits::has_memory && std::is_default_constructible_v<X>,
+                  "tensornorm: ask for a tensor, matrix or vector that owns its memory");
     const auto sizes = dimensions_for<X>();
     X x;
-    if (can_have<X>(sizes)) detail::give_sizes(x, sizes);
+    if (detail::comes_in<X>(sizes)) detail::give_sizes(x, sizes);
     if (detail::dimensions_of(x) != sizes) {
       detail::fail_argument("array should have the shape ", detail::dimensions_of(x), ", not ",
                             detail::shape_text(shape_));
@@ -185,17 +190,6 @@ class Array {
     const bool is_row = !Traits::has_order && Traits::row_major;
     for (std::size_t i = 0; i < rank; ++i) sizes[i + (is_row ? 1 : 0)] = static_cast<Eigen::Index>(shape_[i]);
     return sizes;
-  }
-
-  /// Whether an X is free to take these sizes: Eigen asserts where it is not.
-  template <typename X, typename Sizes>
-  static constexpr bool can_have(const Sizes& sizes) {
-    if constexpr (detail::is_dense<X>) {
-      return (X::RowsAtCompileTime == Eigen::Dynamic || X::RowsAtCompileTime == sizes[0]) &&
-             (X::ColsAtCompileTime == Eigen::Dynamic || X::ColsAtCompileTime == sizes[1]);
-    } else {
-      return detail::is_owning_tensor<X>;
-    }
   }
 
   template <typename Value>

@@ -63,11 +63,11 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
   if (view.shape.channels != C) {
     fail_argument("weight of shape ", dimensions_of(weight), " should have ", C, " outputs along axis ", axis);
   }
-  const bool absent = bias.size() == 0 && is_resizable(bias);
+  auto sizes = dimensions_of(bias);
+  for (auto& size : sizes) size = size == 0 ? C : size;
+  const bool absent = is_resizable(bias) && comes_in<B>(sizes);
   if (bias.size() != C && !absent) fail_argument("bias should contain ", C, " elements not ", bias.size());
   if (absent) {
-    auto sizes = dimensions_of(bias);
-    for (auto& size : sizes) size = size == 0 ? C : size;
     resize(bias, sizes);
     std::fill_n(bias.data(), C, Scalar{0});
   }

@@ -103,7 +103,7 @@ inline void save_npy(std::ostream& out, const Array& array) {
   if (descr == nullptr) detail::fail_argument("array should not be of half or bfloat16 to go into a .npy file");
 
   std::string shape;
-  for (const std::int64_t size : array.shape()) shape += detail::text(shape.empty() ? "" : ", ", size);
+  for (const std::int64_t size : array.shape()) shape += (shape.empty() ? "" : ", ") + std::to_string(size);
   if (array.shape().size() == 1) shape += ',';
   std::string header = detail::text("{'descr': '", descr, "', 'fortran_order': False, 'shape': (", shape, "), }");
   constexpr std::size_t before = 10;  // bytes: magic, version, length

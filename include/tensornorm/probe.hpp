@@ -12,10 +12,11 @@ namespace tensornorm { inline namespace v0 {
 /// Runs forward on the array prefix + "input", as an X, and compares with prefix + "output" element by element.
 /// Returns the largest |difference|; nothing when the dict has no such input. forward returns an Eigen tensor or
 /// matrix. Throws std::runtime_error saying by how much and where the outputs differ by more than `tolerance`,
-/// std::invalid_argument when an array does not fit its type.
+/// std::invalid_argument when the tolerance is negative or NaN, there is no output, or an array does not fit its type.
 template <typename X, typename Forward>
 std::optional<double> verify_probe(const StateDict& dict, const Forward& forward, double tolerance,
                                    const std::string& prefix = "probe.") {
+  if (!(tolerance >= 0)) detail::fail_argument("tolerance should be at least 0, not ", tolerance);
   const Array* input = dict.find(prefix + "input");
   if (input == nullptr) return std::nullopt;
   const Array& expected = dict.at(prefix + "output");

@@ -66,6 +66,10 @@ inline std::vector<std::size_t> check_offsets(const std::string& source, const s
 }
 
 inline SafetensorsHeader parse_header(const std::string& source, const std::string& json) {
+  // What the parser would let pass: a byte order mark before the object, and anything after a zero byte.
+  const std::size_t first = json.find_first_not_of(" \t\n\r");
+  if (first == std::string::npos || json[first] != '{') fail_file(source, "header is not a JSON object");
+  if (json.find('\0') != std::string::npos) fail_file(source, "header has a zero byte");
   SafetensorsHeaderReader reader;
   if (!nlohmann::json::sax_parse(json, &reader)) fail_file(source, reader.fault);
   return std::move(reader.header);
@@ -114,8 +118,8 @@ inline StateDict load_safetensors(const std::filesystem::path& path) {
   return load_safetensors(in, path.string());
 }
 
-/// Writes a safetensors file: largest type of value first and then by name, as the format's own writer does, with a
-/// header padded to a multiple of 8 bytes. Takes float64, float32, float16, bfloat16 and int64.
+/// Writes a safetensors file as the format's own writer does: tensors by type (int64, float64, float32, bfloat16,
+/// float16; it takes no other) and then by name, the header padded to a multiple of 8 bytes.
 /// Throws std::invalid_argument for a dict that such a file cannot hold, std::runtime_error when writing fails.
 inline void save_safetensors(std::ostream& out, const StateDict& dict) {
   struct Item {
@@ -133,9 +137,8 @@ inline void save_safetensors(std::ostream& out, const StateDict& dict) {
     if (name == "__metadata__") detail::fail_argument("a tensor in a safetensors file cannot be called __metadata__");
     items.push_back({&name, &array, type});
   }
-  std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
-    return a.type->bytes != b.type->bytes ? a.type->bytes > b.type->bytes : *a.name < *b.name;
-  });
+  std::sort(items.begin(), items.end(),
+            [](const Item& a, const Item& b) { return a.type != b.type ? a.type < b.type : *a.name < *b.name; });
 
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!dict.metadata().empty()) header["__metadata__"] = dict.metadata();

@@ -30,12 +30,15 @@ class StateDict {
       throw;
     }
   }
-  /// All entries of another one, such as a second layer's.
+  /// All entries of another one, such as a second layer's: all of them, or none where that throws.
   void insert(const StateDict& other) {
-    for (const auto& [name, array] : other.entries_) {
-      if (contains(name)) fail_taken(name);
+    const std::size_t before = size();
+    try {
+      for (const auto& [name, array] : other.entries_) insert(name, array);
+    } catch (...) {
+      for (; size() > before; entries_.pop_back()) index_.erase(entries_.back().first);
+      throw;
     }
-    for (const auto& [name, array] : other.entries_) insert(name, array);
   }
 
   bool contains(const std::string& name) const { return index_.count(name) > 0; }

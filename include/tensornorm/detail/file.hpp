@@ -18,10 +18,10 @@ inline std::ifstream open_file(const std::filesystem::path& path) {
 template <typename Write>
 void write_file(const std::filesystem::path& path, const Write& write) {
   const std::filesystem::path partial = path.string() + ".partial";
+  std::ofstream out(partial, std::ios::binary);
+  if (!out) fail_file(path.string(), "cannot be written");
   std::error_code failed;
   try {
-    std::ofstream out(partial, std::ios::binary);
-    if (!out) fail_file(path.string(), "cannot be written");
     write(out);
     out.close();
     if (!out) fail_file(path.string(), "cannot be written");

@@ -104,7 +104,7 @@ class NpyHeaderReader {
     std::int64_t number = 0;
     for (; *at_ >= '0' && *at_ <= '9'; ++at_) {
       if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, *at_ - '0', &number)) {
-        fail("has a size beyond 2^63");
+        fail("has a size of 2^63 or more");
       }
     }
     return number;

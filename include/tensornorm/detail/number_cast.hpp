@@ -13,6 +13,9 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 template <typename T>
 inline constexpr bool is_half = std::is_same_v<T, Eigen::half> || std::is_same_v<T, Eigen::bfloat16>;
 
+template <typename T>
+inline constexpr bool is_real = std::is_floating_point_v<T> || is_half<T>;
+
 /// A number as the arithmetic type that holds it exactly.
 template <typename T>
 auto plain_number(T value) {
@@ -30,24 +33,23 @@ bool fits(From value) {
   if constexpr (std::is_same_v<To, From>) {
     return true;
   } else if constexpr (std::is_integral_v<From>) {
-    if constexpr (std::is_floating_point_v<To>) {
-      constexpr std::int64_t most = std::int64_t{1} << std::numeric_limits<To>::digits;  // all up to here are exact
-      return static_cast<std::int64_t>(value) >= -most && static_cast<std::int64_t>(value) <= most;
+    const auto wide = static_cast<std::int64_t>(value);
+    if constexpr (is_real<To>) {
+      const auto real = static_cast<double>(plain_number(static_cast<To>(wide)));
+      return real >= -0x1p63 && real < 0x1p63 && static_cast<std::int64_t>(real) == wide;
     } else {
-      const auto wide = static_cast<std::int64_t>(value);
       return wide >= std::int64_t{std::numeric_limits<To>::min()} &&
              wide <= std::int64_t{std::numeric_limits<To>::max()};
     }
   } else {
-    static_assert(std::is_floating_point_v<To>, "tensornorm: real numbers do not become whole numbers");
+    static_assert(is_real<To>, "tensornorm: real numbers do not become whole numbers");
     const auto real = static_cast<double>(plain_number(value));
-    return !std::isfinite(real) || std::isfinite(static_cast<To>(real));
+    return !std::isfinite(real) || std::isfinite(plain_number(static_cast<To>(real)));
   }
 }
 
 /// Whether an array of From may be asked for as an array of To at all.
 template <typename To, typename From>
-inline constexpr bool is_castable = std::is_same_v<To, From> || std::is_floating_point_v<To> ||
-                                    (std::is_integral_v<To> && std::is_integral_v<From>);
+inline constexpr bool is_castable = is_real<To> || (std::is_integral_v<To> && std::is_integral_v<From>);
 
 }}}  // namespace tensornorm::v0::detail

@@ -172,6 +172,21 @@ bool is_resizable(const Y& y) {
   }
 }
 
+/// Whether tensors and matrices of type Y come in these sizes. Where they do not, Eigen's resize asserts or, under
+/// NDEBUG, writes past them.
+template <typename Y, std::size_t Rank>
+constexpr bool comes_in(const Dimensions<Rank>& sizes) {
+  if constexpr (is_dense<Y>) {
+    const auto allows = [](int fixed, int most, Eigen::Index size) {
+      return (fixed == Eigen::Dynamic || size == fixed) && (most == Eigen::Dynamic || size <= most);
+    };
+    return allows(Y::RowsAtCompileTime, Y::MaxRowsAtCompileTime, sizes[0]) &&
+           allows(Y::ColsAtCompileTime, Y::MaxColsAtCompileTime, sizes[1]);
+  } else {
+    return is_owning_tensor<Y>;
+  }
+}
+
 /// Gives y the sizes.
 template <typename Y, std::size_t Rank>
 void resize(Y& y, const Dimensions<Rank>& dimensions) {

@@ -33,17 +33,17 @@ struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
 };
 
-/// The dtypes that safetensors and StateDict have in common.
+/// The dtypes that safetensors and StateDict have in common, in the order in which the format's own writer stores them.
 struct SafetensorsType {
   const char* name;
   DType dtype;
   std::int64_t bytes;
 };
-inline constexpr SafetensorsType safetensors_types[] = {{"F64", DType::float64, 8},
+inline constexpr SafetensorsType safetensors_types[] = {{"I64", DType::int64, 8},
+                                                        {"F64", DType::float64, 8},
                                                         {"F32", DType::float32, 4},
-                                                        {"F16", DType::float16, 2},
                                                         {"BF16", DType::bfloat16, 2},
-                                                        {"I64", DType::int64, 8}};
+                                                        {"F16", DType::float16, 2}};
 
 /// Takes the header's JSON event by event. An event that has no place in a header ends the parse with a fault.
 class SafetensorsHeaderReader : public nlohmann::json_sax<nlohmann::json> {
@@ -64,7 +64,6 @@ class SafetensorsHeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return enter(place_ == Place::names ? Place::outside : Place::names);
   }
   bool start_array(std::size_t) override {
-    if (place_ == Place::outside) return fail("header is not a JSON object");
     if (place_ == Place::numbers) return fail(where(), "is nested too deeply");
     if (place_ != Place::tensor || (field_ != "shape" && field_ != "data_offsets")) return unexpected("an array");
     return enter(Place::numbers);
@@ -74,7 +73,7 @@ class SafetensorsHeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool key(string_t& key) override {
     if (place_ == Place::names) {
       name_ = key;
-      return names_.insert(key).second || fail("two tensors are called \"", key, '"');
+      return names_.insert(key).second || fail('"', key, "\" stands there twice");
     }
     field_ = key;
     if (place_ == Place::metadata) {
@@ -97,7 +96,7 @@ class SafetensorsHeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool number_unsigned(number_unsigned_t value) override {
     if (place_ != Place::numbers) return unexpected("a number");
     if (value > static_cast<number_unsigned_t>(std::numeric_limits<std::int64_t>::max())) {
-      return fail(where(), "has a number beyond 2^63: ", value);
+      return fail(where(), "has a number of 2^63 or more: ", value);
     }
     TensorEntry& tensor = header.tensors.back();
     (field_ == "shape" ? tensor.shape : tensor.data_offsets).push_back(static_cast<std::int64_t>(value));
@@ -114,7 +113,8 @@ class SafetensorsHeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool boolean(bool) override { return unexpected("a boolean"); }
   bool binary(binary_t&) override { return unexpected("binary data"); }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
-    const bool encoding = std::string(error.what()).find("UTF-8") != std::string::npos;
+    const std::string what = error.what();  // which goes on to quote the header
+    const bool encoding = what.rfind("ill-formed UTF-8", what.find("; last read")) != std::string::npos;
     return encoding ? fail("header is not UTF-8 at its byte ", position)
                     : fail("header is not JSON from its byte ", position, " on: ", error.what());
   }
@@ -133,7 +133,6 @@ class SafetensorsHeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return false;
   }
   bool unexpected(const char* what) {
-    if (place_ == Place::outside) return fail("header is not a JSON object");
     if (place_ == Place::names) return fail('"', name_, "\" should be an object, not ", what);
     if (place_ == Place::metadata) return fail("__metadata__ should hold strings; \"", field_, "\" is ", what);
     return fail(where(), "should not hold ", what);

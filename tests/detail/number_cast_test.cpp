@@ -1,0 +1,91 @@
+// What becomes what: reals are rounded but never overflow, whole numbers are exact or refused.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <tensornorm/detail/number_cast.hpp>
+
+using Eigen::bfloat16;
+using Eigen::half;
+using tensornorm::detail::fits;
+using tensornorm::detail::is_castable;
+
+namespace {
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr std::int64_t k2To53 = std::int64_t{1} << 53;
+constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+}  // namespace
+
+TEST_CASE("which arrays can be asked for as which") {
+  CHECK(is_castable<float, double>);
+  CHECK(is_castable<double, std::int64_t>);
+  CHECK(is_castable<half, bfloat16>);
+  CHECK(is_castable<bfloat16, std::uint8_t>);
+  CHECK(is_castable<std::uint8_t, std::int64_t>);
+  CHECK_FALSE(is_castable<std::int64_t, double>);
+  CHECK_FALSE(is_castable<std::uint8_t, half>);
+}
+
+TEST_CASE("double to float: to the largest float and half a step more, where rounding still comes down") {
+  const double largest = static_cast<double>(std::numeric_limits<float>::max());
+  const double half_step = std::ldexp(1.0, 103);
+  CHECK(fits<float>(largest));
+  CHECK(fits<float>(-largest));
+  CHECK(fits<float>(std::nextafter(largest + half_step, 0.0)));
+  CHECK_FALSE(fits<float>(largest + half_step));
+  CHECK_FALSE(fits<float>(-1e39));
+  CHECK(fits<float>(1e-60));
+  CHECK(fits<float>(0.1));
+}
+
+TEST_CASE("infinity and NaN stay what they are") {
+  CHECK(fits<float>(kInfinity));
+  CHECK(fits<float>(-kInfinity));
+  CHECK(fits<float>(std::nan("")));
+  CHECK(fits<half>(kInfinity));
+  CHECK(fits<double>(half(std::numeric_limits<float>::infinity())));
+}
+
+TEST_CASE("half and bfloat16, in and out") {
+  CHECK(fits<half>(65504.0));
+  CHECK(fits<half>(65519.0f));  // rounds to 65504
+  CHECK_FALSE(fits<half>(65520.0f));
+  CHECK_FALSE(fits<half>(bfloat16(1e10f)));
+  CHECK(fits<bfloat16>(3e38f));
+  CHECK_FALSE(fits<bfloat16>(1e39));
+  CHECK(fits<float>(half(1.5f)));
+  CHECK(fits<float>(bfloat16(3e38f)));
+  CHECK(fits<half>(2048));
+  CHECK_FALSE(fits<half>(2049));
+  CHECK_FALSE(fits<half>(100000));
+  CHECK(fits<bfloat16>(256));
+  CHECK_FALSE(fits<bfloat16>(257));
+}
+
+TEST_CASE("whole numbers as reals: every one that comes out exact, none other") {
+  CHECK(fits<float>(std::int32_t{16777216}));
+  CHECK_FALSE(fits<float>(std::int32_t{16777217}));
+  CHECK_FALSE(fits<float>(std::int32_t{-16777217}));
+  CHECK(fits<float>(std::int32_t{33554432}));
+  CHECK(fits<float>(std::uint8_t{255}));
+  CHECK(fits<double>(k2To53));
+  CHECK_FALSE(fits<double>(k2To53 + 1));
+  CHECK_FALSE(fits<double>(-k2To53 - 1));
+  CHECK(fits<double>(std::numeric_limits<std::int32_t>::min()));
+  CHECK_FALSE(fits<double>(kMost));  // 2^63 - 1 would come out as 2^63
+  CHECK_FALSE(fits<float>(kMost));
+  CHECK(fits<double>(kLeast));
+}
+
+TEST_CASE("whole numbers as narrower ones") {
+  CHECK(fits<std::uint8_t>(std::int64_t{255}));
+  CHECK_FALSE(fits<std::uint8_t>(std::int64_t{256}));
+  CHECK_FALSE(fits<std::uint8_t>(std::int32_t{-1}));
+  CHECK(fits<std::int32_t>(std::int64_t{-2147483648}));
+  CHECK_FALSE(fits<std::int32_t>(std::int64_t{2147483648}));
+  CHECK_FALSE(fits<std::int32_t>(kLeast));
+  CHECK(fits<std::int64_t>(std::uint8_t{255}));
+  CHECK(fits<std::int64_t>(kMost));
+}
