@@ -7,7 +7,9 @@
 namespace demo {
 
 void networks_section(Report& report, const std::filesystem::path& data) {
-  report.heading("Networks trained in PyTorch, as trained and with their batch norms folded away");
+  report.heading("Two networks trained in PyTorch (UCI digits, UCI Wine), in eval mode");
+  report.line("Over the rows that training did not see; folded: batch norms folded into the layers beside them.");
+  report.line("");
   report.line(left("", 6) + left("network", 20) + right("largest |logit - PyTorch's|", 27) + right("accuracy", 14) +
               right("PyTorch's", 14));
   for (const auto& all : {networks::digits_parity(data), networks::wine_parity(data)}) {

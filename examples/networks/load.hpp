@@ -2,7 +2,6 @@
 #pragma once
 
 #include <locale>
-#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
