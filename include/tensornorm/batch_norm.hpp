@@ -30,6 +30,7 @@ class BatchNorm {
                 "tensornorm: a layer's parameters are float or double");
 
  public:
+  /// One number a channel, [C].
   using Vector = typename detail::LayerState<Scalar>::Vector;
 
   /// A layer in training mode for num_features channels: weight 1, bias 0, running_mean 0, running_var 1.
@@ -44,9 +45,12 @@ class BatchNorm {
   }
   /// Eval mode: the running statistics normalise; where there are none, those of the batch.
   BatchNorm& eval() { return train(false); }
+  /// Whether the layer is in training mode, as a new one is.
   bool is_training() const { return state_.training; }
 
-  /// y = (x - mean) / sqrt(var + eps) * weight + bias, in a new tensor of x's plain type and shape.
+  ///@{
+  /// y = (x - mean) / sqrt(var + eps) * weight + bias, in a new tensor of x's plain type and shape. A const layer must
+  /// be in eval mode: in training mode it throws std::logic_error.
   template <typename X>
   auto forward(const X& x) {
     return forward_to_new(*this, x);
@@ -63,7 +67,9 @@ class BatchNorm {
   auto operator()(const X& x) const {
     return forward_to_new(*this, x);
   }
+  ///@}
 
+  ///@{
   /// The same into y, of x's shape, scalar and storage order; y may be x. An empty y that owns its memory is resized.
   template <typename X, typename Y>
   void forward(const X& x, Y&& y) {
@@ -73,6 +79,7 @@ class BatchNorm {
   void forward(const X& x, Y&& y) const {
     forward(Eigen::DefaultDevice{}, x, y);
   }
+  ///@}
 
   /// The same on a device: Eigen::DefaultDevice or Eigen::ThreadPoolDevice. Every device gives the same bits.
   template <typename Device, typename X, typename Y>
@@ -106,6 +113,7 @@ class BatchNorm {
   void backward(const X& x, const DY& dy, DX&& dx) {
     backward(Eigen::DefaultDevice{}, x, dy, dx);
   }
+  /// The same on a device, with the same bits on every one.
   template <typename Device, typename X, typename DY, typename DX>
   void backward(const Device& device, const X& x, const DY& dy, DX&& dx) {
     detail::check_types<X, SpatialDims, Scalar>();
@@ -116,7 +124,9 @@ class BatchNorm {
     backward_operand(device, in.operand(), in_dy.operand(), dx);
   }
 
-  /// Parameters, statistics and gradients: size num_features, or 0 where the layer has none. They may be assigned to.
+  ///@{
+  /// Parameters, statistics and gradients: size num_features, or 0 where the layer has none. They may be assigned to; a
+  /// size that does not fit is found by the next pass.
   Vector& weight() { return state_.weight; }
   Vector& bias() { return state_.bias; }
   Vector& running_mean() { return state_.running_mean; }
@@ -129,14 +139,18 @@ class BatchNorm {
   const Vector& running_var() const { return state_.running_var; }
   const Vector& weight_grad() const { return state_.weight_grad; }
   const Vector& bias_grad() const { return state_.bias_grad; }
+  ///@}
+  /// weight_grad and bias_grad back to 0. O(C).
   void zero_grad() { state_.weight_grad.setZero(), state_.bias_grad.setZero(); }
 
+  ///@{
   /// Training forwards since the statistics were reset. Throws std::invalid_argument when set below 0.
   std::int64_t num_batches_tracked() const { return state_.num_batches_tracked; }
   void set_num_batches_tracked(std::int64_t count) {
     if (count < 0) detail::fail_argument("num_batches_tracked should be at least 0, not ", count);
     state_.num_batches_tracked = count;
   }
+  ///@}
 
   /// running_mean 0, running_var 1, counter 0; nothing on a layer that does not track.
   void reset_running_stats() { state_.reset_running_stats(); }
@@ -155,7 +169,9 @@ class BatchNorm {
     detail::load_state(state_, name(), dict, prefix, strict);
   }
 
+  /// The number of channels, C, that the layer was made for.
   Eigen::Index num_features() const { return state_.num_features; }
+  /// The options that it was made with.
   const BatchNormOptions& options() const { return state_.options; }
 
   /// As PyTorch prints it, with other options where they differ from PyTorch's.

@@ -16,9 +16,10 @@ namespace tensornorm { inline namespace v0 {
 /// Values of type T (perhaps const), contiguous, seen as [outer, channels, inner].
 template <typename T>
 struct ChannelView {
-  T* data;
-  detail::Shape shape;
+  T* data;              ///< outer * channels * inner values
+  detail::Shape shape;  ///< its members are outer, channels and inner
 
+  /// Number of values.
   Eigen::Index size() const { return shape.size(); }
 };
 

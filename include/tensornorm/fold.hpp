@@ -11,7 +11,10 @@ namespace tensornorm { inline namespace v0 {
 /// y = scale*x + shift, [C] each.
 template <typename Scalar>
 struct FoldedAffine {
+  ///@{
+  /// [C].
   Eigen::Matrix<Scalar, Eigen::Dynamic, 1> scale, shift;
+  ///@}
 };
 
 namespace detail {

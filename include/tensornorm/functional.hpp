@@ -24,21 +24,21 @@ using detail::Scratch;
 /// Scale and shift of the normalised values, [C] each; null: 1 and 0.
 template <typename Scalar>
 struct Affine {
-  const Scalar* weight;
-  const Scalar* bias;
+  const Scalar* weight;  ///< the scale
+  const Scalar* bias;    ///< the shift
 };
 
 /// What a batch tells about its channels, double [C] each.
 struct BatchStatistics {
-  double* mean;
-  double* m2;      // sum of (x - mean)^2
-  double* invstd;  // 1 / sqrt(m2 / (n - correction) + eps)
+  double* mean;    ///< of the channel's values
+  double* m2;      ///< sum of (x - mean)^2
+  double* invstd;  ///< 1 / sqrt(m2 / (n - correction) + eps)
 };
 
 /// Sums over a channel's values that the gradients are made of, double [C] each.
 struct GradientSums {
-  double* dy;      // sum of dy: the gradient of bias
-  double* dy_dev;  // sum of dy * (x - mean): times invstd, the gradient of weight
+  double* dy;      ///< sum of dy: the gradient of bias
+  double* dy_dev;  ///< sum of dy * (x - mean): times invstd, the gradient of weight
 };
 
 /// Doubles of scratch that a pass over x, empty or not, wants on this device.

@@ -8,9 +8,9 @@ namespace tensornorm { inline namespace v0 {
 /// merge() is the pairwise update of Chan, Golub and LeVeque, "Algorithms for Computing the Sample Variance" (The
 /// American Statistician 37, 1983): exact in exact arithmetic, and free of cancellation in floating point.
 struct Moments {
-  double count = 0;
-  double mean = 0;
-  double m2 = 0;
+  double count = 0;  ///< number of values
+  double mean = 0;   ///< of the values; 0 where there are none
+  double m2 = 0;     ///< sum of (x - mean)^2
 
   /// m2 / (count - correction): correction 0 is the biased variance, 1 the unbiased one.
   double variance(int correction) const { return m2 / (count - correction); }

@@ -17,6 +17,7 @@ namespace tensornorm { inline namespace v0 {
 /// const members are safe from many threads at once.
 class StateDict {
  public:
+  /// A name and its array.
   using Entry = std::pair<std::string, Array>;
 
   /// Throws std::invalid_argument when the name is taken; the dict is then as it was.
@@ -41,6 +42,7 @@ class StateDict {
     }
   }
 
+  /// Whether there is an array of that name.
   bool contains(const std::string& name) const { return index_.count(name) > 0; }
   /// The array of that name, or null.
   const Array* find(const std::string& name) const {
@@ -54,14 +56,21 @@ class StateDict {
     return *array;
   }
 
+  /// Number of arrays.
   std::size_t size() const { return entries_.size(); }
+  /// Whether there are none.
   bool empty() const { return entries_.empty(); }
+  ///@{
+  /// The entries, in the order they were inserted: `for (const auto& [name, array] : dict)`.
   auto begin() const { return entries_.begin(); }
   auto end() const { return entries_.end(); }
+  ///@}
 
+  ///@{
   /// Text by name: a safetensors file's __metadata__. PyTorch keeps eps and momentum nowhere; they can stand here.
   std::map<std::string, std::string>& metadata() { return metadata_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  ///@}
 
  private:
   [[noreturn]] static void fail_taken(const std::string& name) {

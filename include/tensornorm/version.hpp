@@ -6,8 +6,11 @@
 
 #include <Eigen/Core>
 
+///@{
+/// The version, MAJOR.MINOR.PATCH.
 #define TENSORNORM_VERSION_MAJOR 0
 #define TENSORNORM_VERSION_MINOR 1
 #define TENSORNORM_VERSION_PATCH 0
+///@}
 
 static_assert(EIGEN_VERSION_AT_LEAST(3, 4, 0), "tensornorm needs Eigen 3.4.0 or newer");
