@@ -30,7 +30,7 @@ class BatchNorm {
                 "tensornorm: a layer's parameters are float or double");
 
  public:
-  /// One number a channel, [C].
+  /// Eigen::Matrix<Scalar, Eigen::Dynamic, 1>: one number a channel, [C].
   using Vector = typename detail::LayerState<Scalar>::Vector;
 
   /// A layer in training mode for num_features channels: weight 1, bias 0, running_mean 0, running_var 1.
@@ -48,38 +48,41 @@ class BatchNorm {
   /// Whether the layer is in training mode, as a new one is.
   bool is_training() const { return state_.training; }
 
+  /// \name Forward
+  /// The const ones are for eval mode only: on a layer in training mode they throw std::logic_error.
   ///@{
-  /// y = (x - mean) / sqrt(var + eps) * weight + bias, in a new tensor of x's plain type and shape. A const layer must
-  /// be in eval mode: in training mode it throws std::logic_error.
+
+  /// y = (x - mean) / sqrt(var + eps) * weight + bias, in a new tensor of x's plain type and shape.
   template <typename X>
   auto forward(const X& x) {
     return forward_to_new(*this, x);
   }
+  /// The same, in eval mode.
   template <typename X>
   auto forward(const X& x) const {
     return forward_to_new(*this, x);
   }
+  /// forward(x).
   template <typename X>
   auto operator()(const X& x) {
     return forward_to_new(*this, x);
   }
+  /// forward(x), in eval mode.
   template <typename X>
   auto operator()(const X& x) const {
     return forward_to_new(*this, x);
   }
-  ///@}
 
-  ///@{
   /// The same into y, of x's shape, scalar and storage order; y may be x. An empty y that owns its memory is resized.
   template <typename X, typename Y>
   void forward(const X& x, Y&& y) {
     forward(Eigen::DefaultDevice{}, x, y);
   }
+  /// The same, in eval mode.
   template <typename X, typename Y>
   void forward(const X& x, Y&& y) const {
     forward(Eigen::DefaultDevice{}, x, y);
   }
-  ///@}
 
   /// The same on a device: Eigen::DefaultDevice or Eigen::ThreadPoolDevice. Every device gives the same bits.
   template <typename Device, typename X, typename Y>
@@ -89,7 +92,7 @@ class BatchNorm {
     const detail::Input<X> in(x);
     forward_operand(device, in.operand(), y);
   }
-  /// Eval mode only: a layer in training mode throws std::logic_error.
+  /// The same, in eval mode.
   template <typename Device, typename X, typename Y>
   void forward(const Device& device, const X& x, Y&& y) const {
     detail::check_types<X, SpatialDims, Scalar>();
@@ -97,6 +100,10 @@ class BatchNorm {
     const detail::Input<X> in(x);
     forward_operand(device, in.operand(), y);
   }
+
+  ///@}
+  /// \name Backward
+  ///@{
 
   /// dx, the gradient of the present mode's forward at x, given that of its output, dy; adds the parameters' gradients
   /// to weight_grad() and bias_grad(). In training mode x must be the x of the last training forward, whose mean and
@@ -124,9 +131,11 @@ class BatchNorm {
     backward_operand(device, in.operand(), in_dy.operand(), dx);
   }
 
+  ///@}
+  /// \name Parameters, statistics and gradients
   ///@{
-  /// Parameters, statistics and gradients: size num_features, or 0 where the layer has none. They may be assigned to; a
-  /// size that does not fit is found by the next pass.
+
+  /// Size num_features, or 0 where the layer has none. They may be assigned to; a wrong size throws in the next pass.
   Vector& weight() { return state_.weight; }
   Vector& bias() { return state_.bias; }
   Vector& running_mean() { return state_.running_mean; }
@@ -139,23 +148,25 @@ class BatchNorm {
   const Vector& running_var() const { return state_.running_var; }
   const Vector& weight_grad() const { return state_.weight_grad; }
   const Vector& bias_grad() const { return state_.bias_grad; }
-  ///@}
   /// weight_grad and bias_grad back to 0. O(C).
   void zero_grad() { state_.weight_grad.setZero(), state_.bias_grad.setZero(); }
 
-  ///@{
-  /// Training forwards since the statistics were reset. Throws std::invalid_argument when set below 0.
+  /// Training forwards since the statistics were reset.
   std::int64_t num_batches_tracked() const { return state_.num_batches_tracked; }
+  /// Throws std::invalid_argument when count is below 0.
   void set_num_batches_tracked(std::int64_t count) {
     if (count < 0) detail::fail_argument("num_batches_tracked should be at least 0, not ", count);
     state_.num_batches_tracked = count;
   }
-  ///@}
 
   /// running_mean 0, running_var 1, counter 0; nothing on a layer that does not track.
   void reset_running_stats() { state_.reset_running_stats(); }
   /// The same, and weight 1 and bias 0 on an affine layer.
   void reset_parameters() { state_.reset_parameters(); }
+
+  ///@}
+  /// \name State
+  ///@{
 
   /// weight, bias, running_mean, running_var and num_batches_tracked, as far as the layer has them, with the prefix
   /// ("features.1.") before every name.
@@ -168,6 +179,8 @@ class BatchNorm {
   void load_state_dict(const StateDict& dict, const std::string& prefix = "", bool strict = true) {
     detail::load_state(state_, name(), dict, prefix, strict);
   }
+
+  ///@}
 
   /// The number of channels, C, that the layer was made for.
   Eigen::Index num_features() const { return state_.num_features; }

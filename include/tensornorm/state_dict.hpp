@@ -60,17 +60,15 @@ class StateDict {
   std::size_t size() const { return entries_.size(); }
   /// Whether there are none.
   bool empty() const { return entries_.empty(); }
-  ///@{
   /// The entries, in the order they were inserted: `for (const auto& [name, array] : dict)`.
   auto begin() const { return entries_.begin(); }
+  /// Past the last entry.
   auto end() const { return entries_.end(); }
-  ///@}
 
-  ///@{
   /// Text by name: a safetensors file's __metadata__. PyTorch keeps eps and momentum nowhere; they can stand here.
   std::map<std::string, std::string>& metadata() { return metadata_; }
+  /// The same, to read.
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  ///@}
 
  private:
   [[noreturn]] static void fail_taken(const std::string& name) {
