@@ -1,5 +1,5 @@
-# Pages as Doxygen is to see them: a line `<!-- insert FILE -->` is replaced by that file of docs/, where it exists, and
-# the lines between `<!-- if FILE -->` and `<!-- end -->` are there only where it does.
+# Pages as Doxygen is to see them: a line `<!-- insert FILE -->` is replaced by that file of docs/, where it exists, as a
+# section of the page, and the lines between `<!-- if FILE -->` and `<!-- end -->` are there only where it does.
 function exists(file,  line, found) {
   found = (getline line < file) >= 0
   close(file)
@@ -14,7 +14,10 @@ FNR == 1 && FILENAME !~ /docs\// {  # CHANGELOG.md is the page changelog: a labe
 /^<!-- end -->$/ { hidden = 0; next }
 hidden { next }
 /^<!-- insert .* -->$/ {
-  while ((getline line < ("docs/" $3)) > 0) print line
+  while ((getline line < ("docs/" $3)) > 0) {
+    sub(/^#/, "##", line)
+    print line
+  }
   next
 }
 { print }

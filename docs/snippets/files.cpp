@@ -14,9 +14,8 @@ int main() {
   const tensornorm::StateDict weights =
       tensornorm::load_safetensors("wine.safetensors");
 
-  tensornorm::BatchNormOptions options;
-  options.eps = std::stod(weights.metadata().at(
-      "bn2.eps"));  // a state dict has no eps; bn1's is PyTorch's default
+  tensornorm::BatchNormOptions options;  // of bn2; bn1 has the defaults
+  options.eps = std::stod(weights.metadata().at("bn2.eps"));
   tensornorm::BatchNorm1d<> bn1(13), bn2(16, options);
   bn1.eval().load_state_dict(weights, "bn1.");
   bn2.eval().load_state_dict(weights, "bn2.");
