@@ -19,11 +19,11 @@ namespace tensornorm { inline namespace v0 {
 /// TensorMap, TensorFixedSize, and for rank 2 any dense Eigen matrix or array; RowMajor or ColMajor, without a copy as
 /// long as their memory is contiguous. Other expressions are evaluated first.
 ///
-/// Meaning: torch.nn.BatchNorm2d (https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html).
-/// Errors: std::invalid_argument for wrong values, std::logic_error for a wrong order of calls. After a throw layer and
-/// outputs are as they were.
-/// Cost: O(elements) time; no allocation in forward(x, y) and backward(x, dy, dx) once the layer has run at that size.
-/// Threads: the const members are safe from many threads at once; the others want the layer to themselves.
+/// - Meaning: torch.nn.BatchNorm2d (https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html).
+/// - Errors: std::invalid_argument for wrong values, std::logic_error for a wrong order of calls. After a throw layer
+///   and outputs are as they were.
+/// - Cost: O(elements) time; no allocation in forward(x, y) and backward(x, dy, dx) once the layer has run at that size.
+/// - Threads: the const members are safe from many threads at once; the others want the layer to themselves.
 template <typename Scalar, int SpatialDims>
 class BatchNorm {
   static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>,
