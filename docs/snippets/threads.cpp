@@ -32,8 +32,7 @@ int main() {
   //! [pool]
   //! [serve]
   on_one.eval();
-  const auto& served =
-      on_one;  // const: only what is safe from many threads
+  const auto& served = on_one;  // const: nothing but what is safe
   Tensor4 y_a, y_b;
   std::thread a([&] { served.forward(x, y_a); });
   std::thread b([&] { served.forward(x, y_b); });

@@ -22,7 +22,8 @@ namespace tensornorm { inline namespace v0 {
 /// - Meaning: torch.nn.BatchNorm2d (https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html).
 /// - Errors: std::invalid_argument for wrong values, std::logic_error for a wrong order of calls. After a throw layer
 ///   and outputs are as they were.
-/// - Cost: O(elements) time; no allocation in forward(x, y) and backward(x, dy, dx) once the layer has run at that size.
+/// - Cost: O(elements) time; no allocation in forward(x, y) and backward(x, dy, dx) once the layer has run at that
+///   size.
 /// - Threads: the const members are safe from many threads at once; the others want the layer to themselves.
 template <typename Scalar, int SpatialDims>
 class BatchNorm {
