@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/nd_array.hpp"
+#include "torch/inputs.hpp"
 
 namespace tn_test {
 
@@ -60,8 +61,7 @@ inline TorchCase read_settings(std::istringstream& line) {
   } else {
     of.options.momentum = std::stod(momentum);
   }
-  std::istringstream extents(sizes);
-  for (std::string extent; std::getline(extents, extent, ',');) of.dims.push_back(std::stol(extent));
+  of.dims = dims_from_text(sizes);
   return of;
 }
 

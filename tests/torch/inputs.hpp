@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include "support/bits.hpp"
@@ -37,10 +39,34 @@ struct TorchInputs {
   X x, dy;
 };
 
+/// visit(place, place with the channels at channel_axis, 1 or last) for every element of (N, C, ...).
+template <typename Visit>
+void for_each_place(const Dims& dims, int channel_axis, Visit visit) {
+  const auto channels = static_cast<std::size_t>(dims[1]), rows = static_cast<std::size_t>(dims[0]);
+  const std::size_t inner = static_cast<std::size_t>(size_of(dims)) / (rows * channels);
+  std::size_t place = 0;
+  for (std::size_t n = 0; n < rows; ++n) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      for (std::size_t i = 0; i < inner; ++i, ++place) {
+        visit(place, channel_axis == 1 ? place : (n * inner + i) * channels + c);
+      }
+    }
+  }
+}
+
+/// "32,64,56,56"
+inline Dims dims_from_text(const std::string& sizes) {
+  Dims dims;
+  std::istringstream extents(sizes);
+  for (std::string extent; std::getline(extents, extent, ',');) dims.push_back(std::stol(extent));
+  return dims;
+}
+
+/// Modulo 2^64.
 template <typename X>
 std::uint64_t sum_of_bits(const X& x) {
   std::uint64_t sum = 0;
-  for (Index i = 0; i < x.size(); ++i) sum += bits(x.data()[i]);
+  for (const auto* at = x.data(); at != x.data() + x.size(); ++at) sum += bits(*at);
   return sum;
 }
 

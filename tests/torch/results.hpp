@@ -54,33 +54,20 @@ LayerOf<Scalar, Rank> layer(const TorchCase& of, const TorchInputs<Scalar, Rank>
   return bn;
 }
 
-/// visit(place, place with the channels at channel_axis, 1 or last) for every element of (N, C, ...).
-template <typename Visit>
-void for_each_place(const Dims& dims, int channel_axis, Visit visit) {
-  const Index channels = dims[1], inner = size_of(dims) / (dims[0] * channels);
-  Index place = 0;
-  for (Index n = 0; n < dims[0]; ++n) {
-    for (Index c = 0; c < channels; ++c) {
-      for (Index i = 0; i < inner; ++i, ++place)
-        visit(place, channel_axis == 1 ? place : (n * inner + i) * channels + c);
-    }
-  }
-}
-
 /// Ours, eval forward and backward, then training forward and backward, named as in the file.
 template <typename Scalar, int Rank>
 Values our_results(const TorchCase& of, const TorchInputs<Scalar, Rank>& inputs, int channel_axis) {
   using X = Tensor<Scalar, Rank>;
   const Dims moved = with_channels_at(of.dims, channel_axis);
   X x = make<X>(moved), dy = make<X>(moved);
-  for_each_place(of.dims, channel_axis, [&](Index from, Index to) {
+  for_each_place(of.dims, channel_axis, [&](std::size_t from, std::size_t to) {
     x.data()[to] = inputs.x.data()[from];
     dy.data()[to] = inputs.dy.data()[from];
   });
   const auto channels_first = [&](const X& result) {
     std::vector<long double> values(static_cast<std::size_t>(result.size()));
-    for_each_place(of.dims, channel_axis, [&](Index to, Index from) {
-      values[static_cast<std::size_t>(to)] = static_cast<long double>(result.data()[from]);
+    for_each_place(of.dims, channel_axis, [&](std::size_t to, std::size_t from) {
+      values[to] = static_cast<long double>(result.data()[from]);
     });
     return values;
   };
