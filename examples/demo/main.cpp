@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
     demo::notebooks_section(report);
     demo::wine_section(report, data, curves);
     demo::digits_section(report, data);
+    demo::figure1_section(report, data);
     demo::networks_section(report, data);
     demo::timing_section(report);
 

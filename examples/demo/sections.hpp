@@ -14,6 +14,8 @@ void notebooks_section(Report& report);
 void wine_section(Report& report, const std::filesystem::path& data, const std::filesystem::path& curves);
 /// UCI digits: the same numbers in every layout, and from several threads.
 void digits_section(Report& report, const std::filesystem::path& data);
+/// UCI digits: a network learns them with batch norm and without.
+void figure1_section(Report& report, const std::filesystem::path& data);
 /// Two networks trained in PyTorch: the same logits here, also with their batch norms folded.
 void networks_section(Report& report, const std::filesystem::path& data);
 /// A layer of ResNet-50 against memcpy. Has no checks: time is not parity.
