@@ -5,7 +5,7 @@ function exists(file,  line, found) {
   close(file)
   return found
 }
-FNR == 1 && FILENAME !~ /docs\// {  # CHANGELOG.md is the page changelog: a label that other readers need not see
+FNR == 1 && FILENAME ~ /\/[A-Z]+\.md$/ {  # CHANGELOG.md is the page changelog: a label that other readers need not see
   name = tolower(FILENAME)
   gsub(/.*\/|\.md$/, "", name)
   $0 = $0 " {#" name "}"
