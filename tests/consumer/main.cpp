@@ -1,5 +1,7 @@
 #include <tensornorm/tensornorm.hpp>
 
+static_assert(TENSORNORM_VERSION_MAJOR == 0 && TENSORNORM_VERSION_MINOR >= 1 && TENSORNORM_VERSION_PATCH >= 0);
+
 Eigen::MatrixXf normalised(const Eigen::MatrixXf& x);
 
 int main() {

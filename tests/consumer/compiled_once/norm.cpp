@@ -1,0 +1,3 @@
+#include "norm.hpp"
+
+TENSORNORM_PASSES(template, Eigen::DefaultDevice, float, float);

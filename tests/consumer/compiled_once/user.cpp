@@ -1,0 +1,5 @@
+#include "norm.hpp"
+// after the layer
+#include "training_step.hpp"
+
+int main() { return training_step() ? 0 : 1; }
