@@ -89,7 +89,8 @@ void print_race(const std::vector<Pair>& pairs, double share) {
   std::vector<double> fractions;
   for (const auto& [plain, batch_norm] : pairs) {
     const double goal = share * best_accuracy(plain);
-    const double slow = first_step(plain, goal), fast = first_step(batch_norm, goal), fraction = fast / slow;
+    const double slow = first_step(plain, goal), fast = first_step(batch_norm, goal);
+    const double fraction = fast == slow ? 1 : fast / slow;  // both are 0 where the plain network learns nothing
     fractions.push_back(fraction);
     std::cout << fixed(static_cast<double>(fractions.size()), 0, 6) << percent(goal, 2, 9) << fixed(slow, 0, 10)
               << right(or_never(fast, fixed(fast, 0)), 12) << right(or_never(fraction, percent(fraction, 1)), 10)
