@@ -32,6 +32,12 @@ class Fenced {
 
   /// `count` values that start `offset` values past an address that suits every packet.
   T* place(Index count, Index offset) { return place_at(memory_ + kMargin + bytes_of(offset), count); }
+  /// The same, as near the fence before or behind them as that allows.
+  T* place_near_begin(Index count, Index offset) { return place_at(memory_ + bytes_of(offset), count); }
+  T* place_near_end(Index count, Index offset) {
+    const std::size_t before = bytes_ - bytes_of(count) - bytes_of(offset);
+    return place_at(memory_ + before / kPacket * kPacket + bytes_of(offset), count);
+  }
   /// `count` values that end where readable memory ends.
   T* place_last(Index count) { return place_at(memory_ + bytes_ - bytes_of(count), count); }
   /// `count` values that begin where readable memory begins.
@@ -47,6 +53,7 @@ class Fenced {
 
  private:
   static constexpr std::size_t kMargin = 256;
+  static constexpr std::size_t kPacket = 64;  // bytes of the widest
   static constexpr unsigned char kSentinel = 0xff;
 
   static std::size_t bytes_of(Index count) { return static_cast<std::size_t>(count) * sizeof(T); }
