@@ -44,9 +44,9 @@ auto with_type_of(DType dtype, const Call& call) {
   fail_argument("dtype should be one of DType's, not ", static_cast<int>(dtype));
 }
 
-inline std::string shape_text(const std::vector<std::int64_t>& shape) {
+inline std::string shape_text(const std::vector<std::int64_t>& shape, const char* separator = ", ") {
   std::string sizes;
-  for (const std::int64_t size : shape) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
+  for (const std::int64_t size : shape) sizes += (sizes.empty() ? "" : separator) + std::to_string(size);
   return '[' + sizes + ']';
 }
 
@@ -78,6 +78,7 @@ std::int64_t column_major(std::int64_t i, const Sizes& sizes) {
 /// accessors take O(size) time. The const members are safe from many threads at once.
 class Array {
  public:
+  /// Sizes along the axes.
   using Shape = std::vector<std::int64_t>;
 
   /// The values of `shape`, as many as its sizes multiply to.
@@ -89,6 +90,21 @@ class Array {
     if (detail::count_elements(shape_) != count) {
       detail::fail_argument("values should be as many as the shape ", detail::shape_text(shape_), " says, not ", count);
     }
+  }
+
+  // The values are copied as a vector, which then moves: where a std::variant of vectors runs out of memory in its own
+  // copy constructor, libstdc++ 12 destroys a vector that was never there.
+  /// A copy. O(size).
+  Array(const Array& other)
+      : shape_(other.shape_),
+        values_(std::visit([](auto values) { return detail::Values(std::move(values)); }, other.values_)) {}
+  /// Takes the other's values. O(1).
+  Array(Array&&) noexcept = default;
+  /// A copy of the other's values, or the values themselves where it is moved.
+  Array& operator=(Array other) noexcept {
+    shape_.swap(other.shape_);
+    values_.swap(other.values_);
+    return *this;
   }
 
   /// Zeros.
@@ -118,8 +134,11 @@ class Array {
     return Array(Shape(sizes.begin(), sizes.end()), std::move(values));
   }
 
+  /// The type of the values.
   DType dtype() const { return static_cast<DType>(values_.index()); }
+  /// Sizes along the axes: [] for one number.
   const Shape& shape() const { return shape_; }
+  /// Number of values.
   std::int64_t size() const { return detail::count_elements(shape_); }
 
   /// The values as they are stored: T must be the type of dtype().

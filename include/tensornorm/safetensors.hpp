@@ -140,21 +140,14 @@ inline void save_safetensors(std::ostream& out, const StateDict& dict) {
   std::sort(items.begin(), items.end(),
             [](const Item& a, const Item& b) { return a.type != b.type ? a.type < b.type : *a.name < *b.name; });
 
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!dict.metadata().empty()) header["__metadata__"] = dict.metadata();
-  std::int64_t offset = 0;
+  detail::SafetensorsHeader header{{}, dict.metadata()};
+  std::int64_t end = 0;
   for (const Item& item : items) {
-    const std::int64_t end = offset + item.array->size() * item.type->bytes;
-    header[*item.name] = {{"dtype", item.type->name}, {"shape", item.array->shape()}, {"data_offsets", {offset, end}}};
-    offset = end;
+    const std::int64_t begin = end;
+    end += item.array->size() * item.type->bytes;
+    header.tensors.push_back({*item.name, item.type->name, item.array->shape(), {begin, end}, {}});
   }
-  std::string json;
-  try {
-    json = header.dump();
-  } catch (const nlohmann::json::type_error& error) {
-    detail::fail_argument("names and metadata should be UTF-8: ", error.what());
-  }
-  json.resize((json.size() + 7) / 8 * 8, ' ');
+  const std::string json = detail::header_text(header);
 
   detail::write_numbers(out, std::vector<std::uint64_t>{json.size()});
   out << json;

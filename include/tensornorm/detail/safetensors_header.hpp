@@ -150,4 +150,37 @@ class SafetensorsHeaderReader : public nlohmann::json_sax<nlohmann::json> {
   std::set<std::string> names_;  // of tensors, seen so far
 };
 
+/// A string as JSON has it. Throws std::invalid_argument when it is not UTF-8.
+inline std::string quoted(const std::string& text) {
+  try {
+    return nlohmann::json(text).dump();
+  } catch (const nlohmann::json::type_error& error) {
+    fail_argument("names and metadata should be UTF-8: ", error.what());
+  }
+}
+
+/// The header's JSON as the format's own writer spells it, padded with spaces so that the values are aligned. It is put
+/// together as text: objects of nlohmann-json want memory when they are destroyed, too.
+inline std::string header_text(const SafetensorsHeader& header) {
+  std::string json = "{";
+  const auto add_key = [&json](const std::string& key) { json += (json.back() == '{' ? "" : ",") + quoted(key) + ':'; };
+  if (!header.metadata.empty()) {
+    add_key("__metadata__");
+    json += '{';
+    for (const auto& [key, value] : header.metadata) {
+      add_key(key);
+      json += quoted(value);
+    }
+    json += '}';
+  }
+  for (const TensorEntry& tensor : header.tensors) {
+    add_key(tensor.name);
+    json += "{\"dtype\":" + quoted(tensor.dtype) + ",\"shape\":" + shape_text(tensor.shape, ",") +
+            ",\"data_offsets\":" + shape_text(tensor.data_offsets, ",") + '}';
+  }
+  json += '}';
+  json.resize((json.size() + 7) / 8 * 8, ' ');
+  return json;
+}
+
 }}}  // namespace tensornorm::v0::detail
