@@ -16,6 +16,7 @@ OWN_INCLUDE = re.compile(r'#include "(.+)"')
 SYSTEM_INCLUDE = re.compile(r"#include (<.+>)")
 
 TITLE = """\
+// clang-format off
 // tensornorm in one header: all of <tensornorm/tensornorm.hpp>. Needs C++17 and Eigen 3.4 or newer.
 // Written by packaging/single_header.py from include/tensornorm; change it there.
 //

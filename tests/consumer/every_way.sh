@@ -23,7 +23,7 @@ configure() { cmake -S tests/consumer -B "$out/$1" --fresh -DCMAKE_PREFIX_PATH="
 
 consume() {
   configure consumer "$@"
-  cmake --build "$out/consumer"
+  cmake --build "$out/consumer" -j "$(nproc)"
   "$out/consumer/consumer"
 }
 
@@ -52,7 +52,9 @@ plain_compiler() {
 
 with_pkg_config() {
   export PKG_CONFIG_PATH=$installed/share/pkgconfig
-  g++ -std=c++17 $(pkg-config --cflags 'tensornorm >= 0.1') tests/consumer/{main,layer}.cpp -o "$out/with_pkg_config"
+  local flags
+  flags=$(pkg-config --cflags 'tensornorm >= 0.1')
+  g++ -std=c++17 $flags tests/consumer/{main,layer}.cpp -o "$out/with_pkg_config"
   "$out/with_pkg_config"
   if pkg-config 'tensornorm >= 0.99'; then return 1; fi
 }
@@ -102,10 +104,11 @@ versions() { cmake -S tests/consumer/versions -B "$out/versions" --fresh -DCMAKE
 
 weights() {
   configure weights -DSAFETENSORS=ON
-  cmake --build "$out/weights"
+  cmake --build "$out/weights" -j "$(nproc)"
   "$out/weights/weights"
 }
 
+[ $json = ON ] || echo "note  nlohmann-json is not installed: safetensors.hpp is left out"
 for compiler in g++ clang++; do
   for standard in 17 20; do
     step "every header alone: $compiler, C++$standard" headers_alone $compiler $standard

@@ -1,0 +1,3433 @@
+// clang-format off
+// tensornorm in one header: all of <tensornorm/tensornorm.hpp>. Needs C++17 and Eigen 3.4 or newer.
+// Written by packaging/single_header.py from include/tensornorm; change it there.
+//
+// MIT License
+//
+// Copyright (c) 2026 The tensornorm authors
+//
+// Permission is hereby granted, free of charge, to any person obtaining a copy
+// of this software and associated documentation files (the "Software"), to deal
+// in the Software without restriction, including without limitation the rights
+// to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+// copies of the Software, and to permit persons to whom the Software is
+// furnished to do so, subject to the following conditions:
+//
+// The above copyright notice and this permission notice shall be included in all
+// copies or substantial portions of the Software.
+//
+// THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+// IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+// FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+// AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+// LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+// OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+// SOFTWARE.
+#pragma once
+
+#include <Eigen/Core>
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <condition_variable>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <iomanip>
+#include <limits>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <ostream>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+// ---- tensornorm/tensornorm.hpp
+// Batch normalization over Eigen tensors with the meaning of PyTorch's layers. This header includes all of it
+// but the file formats: safetensors.hpp, npy.hpp and probe.hpp are included by those who want them.
+
+// ---- tensornorm/array.hpp
+// A tensor whose type and shape are known only at run time, as files hold it: dtype, shape and values in C order.
+
+// ---- tensornorm/detail/number_cast.hpp
+// Numbers of one stored type as another, or word of what does not fit.
+
+// ---- tensornorm/detail/check.hpp
+// What a user did wrong, said in one place.
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+/// The parts written one after the other.
+template <typename... Parts>
+std::string text(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
+
+/// A wrong value.
+template <typename... Parts>
+[[noreturn]] void fail_argument(const Parts&... parts) {
+  throw std::invalid_argument(text(parts...));
+}
+
+/// A wrong order of calls.
+template <typename... Parts>
+[[noreturn]] void fail_order(const Parts&... parts) {
+  throw std::logic_error(text(parts...));
+}
+
+/// A file that cannot be read, written or understood.
+template <typename... Parts>
+[[noreturn]] void fail_file(const std::string& source, const Parts&... parts) {
+  throw std::runtime_error(text(source, ": ", parts...));
+}
+
+/// The sizes along a tensor's axes; prints as PyTorch prints them: [2, 3, 4].
+template <std::size_t Rank>
+struct Dimensions : std::array<Eigen::Index, Rank> {
+  friend std::ostream& operator<<(std::ostream& out, const Dimensions& dimensions) {
+    out << '[';
+    for (std::size_t i = 0; i < Rank; ++i) out << (i == 0 ? "" : ", ") << dimensions[i];
+    return out << ']';
+  }
+};
+
+/// Whether two ranges of bytes share any.
+inline bool overlap(const void* a, std::size_t a_bytes, const void* b, std::size_t b_bytes) {
+  const auto from_a = reinterpret_cast<std::uintptr_t>(a), from_b = reinterpret_cast<std::uintptr_t>(b);
+  return a_bytes > 0 && b_bytes > 0 && from_a < from_b + b_bytes && from_b < from_a + a_bytes;
+}
+
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+template <typename T>
+inline constexpr bool is_half = std::is_same_v<T, Eigen::half> || std::is_same_v<T, Eigen::bfloat16>;
+
+template <typename T>
+inline constexpr bool is_real = std::is_floating_point_v<T> || is_half<T>;
+
+/// A number as the arithmetic type that holds it exactly.
+template <typename T>
+auto plain_number(T value) {
+  if constexpr (is_half<T>) {
+    return static_cast<float>(value);
+  } else {
+    return value;
+  }
+}
+
+/// Whether `value` may become a To: reals are rounded but must not overflow; whole numbers must come out exact; a real
+/// never becomes a whole number.
+template <typename To, typename From>
+bool fits(From value) {
+  if constexpr (std::is_same_v<To, From>) {
+    return true;
+  } else if constexpr (std::is_integral_v<From>) {
+    const auto wide = static_cast<std::int64_t>(value);
+    if constexpr (is_real<To>) {
+      const auto real = static_cast<double>(plain_number(static_cast<To>(wide)));
+      return real >= -0x1p63 && real < 0x1p63 && static_cast<std::int64_t>(real) == wide;
+    } else {
+      return wide >= std::int64_t{std::numeric_limits<To>::min()} &&
+             wide <= std::int64_t{std::numeric_limits<To>::max()};
+    }
+  } else {
+    static_assert(is_real<To>, "tensornorm: real numbers do not become whole numbers");
+    const auto real = static_cast<double>(plain_number(value));
+    return !std::isfinite(real) || std::isfinite(plain_number(static_cast<To>(real)));
+  }
+}
+
+/// Whether an array of From may be asked for as an array of To at all.
+template <typename To, typename From>
+inline constexpr bool is_castable = is_real<To> || (std::is_integral_v<To> && std::is_integral_v<From>);
+
+}}}  // namespace tensornorm::v0::detail
+
+// ---- tensornorm/detail/operand.hpp
+// Which Eigen types there are, and one of them as memory: a pointer and its sizes, whatever type carries them.
+
+// ---- tensornorm/detail/eigen_tensor.hpp
+// Eigen's tensors, under whichever name the installed Eigen keeps them.
+
+#if __has_include(<unsupported/Eigen/CXX11/Tensor>)
+#include <unsupported/Eigen/CXX11/Tensor>
+#else
+#include <unsupported/Eigen/Tensor>
+#endif
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+// ----------------------------------------------------------------------------------------------- kinds of Eigen types
+
+template <typename Derived>
+std::true_type derives_tensor(const Eigen::TensorBase<Derived, Eigen::ReadOnlyAccessors>*);
+std::false_type derives_tensor(const void*);
+template <typename Derived>
+std::true_type derives_dense(const Eigen::DenseBase<Derived>*);
+std::false_type derives_dense(const void*);
+
+template <typename X>
+inline constexpr bool is_tensor = decltype(derives_tensor(static_cast<const X*>(nullptr)))::value;
+template <typename X>
+inline constexpr bool is_dense = decltype(derives_dense(static_cast<const X*>(nullptr)))::value;
+
+/// Tensors with memory of their own or mapped, as opposed to expressions.
+template <typename X>
+inline constexpr bool is_stored_tensor = false;
+template <typename S, int R, int O, typename I>
+inline constexpr bool is_stored_tensor<Eigen::Tensor<S, R, O, I>> = true;
+template <typename S, typename D, int O, typename I>
+inline constexpr bool is_stored_tensor<Eigen::TensorFixedSize<S, D, O, I>> = true;
+template <typename P, int O, template <typename> class M>
+inline constexpr bool is_stored_tensor<Eigen::TensorMap<P, O, M>> = true;
+
+template <typename X>
+inline constexpr bool is_fixed_tensor = false;
+template <typename S, typename D, int O, typename I>
+inline constexpr bool is_fixed_tensor<Eigen::TensorFixedSize<S, D, O, I>> = true;
+
+template <typename X>
+inline constexpr bool is_owning_tensor = false;
+template <typename S, int R, int O, typename I>
+inline constexpr bool is_owning_tensor<Eigen::Tensor<S, R, O, I>> = true;
+
+/// What the passes need to know of a type X.
+template <typename X, typename = void>
+struct EigenTraits {
+  static_assert(is_tensor<X> || is_dense<X>,
+                "tensornorm: expected an Eigen tensor, matrix or array, or an expression of them");
+};
+
+template <typename X>
+struct EigenTraits<X, std::enable_if_t<is_tensor<X>>> {
+  using Scalar = std::remove_cv_t<typename X::Scalar>;
+  using IndexType = typename X::Index;
+  static constexpr int rank = X::NumDimensions;
+  static constexpr bool row_major = static_cast<int>(Eigen::TensorEvaluator<const X, Eigen::DefaultDevice>::Layout) ==
+                                    static_cast<int>(Eigen::RowMajor);
+  static constexpr bool has_order = true;
+  static constexpr bool has_memory = is_stored_tensor<X>;
+  using Plain =
+      std::conditional_t<is_fixed_tensor<X>, X,
+                         Eigen::Tensor<Scalar, rank, row_major ? Eigen::RowMajor : Eigen::ColMajor, IndexType>>;
+};
+
+template <typename X>
+struct EigenTraits<X, std::enable_if_t<is_dense<X>>> {
+  using Scalar = std::remove_cv_t<typename X::Scalar>;
+  using IndexType = Eigen::Index;
+  static constexpr int rank = 2;
+  static constexpr bool row_major = X::IsRowMajor;
+  static constexpr bool has_order = !X::IsVectorAtCompileTime;
+  static constexpr bool has_memory = (int{X::Flags} & int{Eigen::DirectAccessBit}) != 0;
+  using Plain = typename X::PlainObject;
+};
+
+// ------------------------------------------------------------------------------------ memory of one tensor at hand
+
+/// A tensor's memory: contiguous, in RowMajor or ColMajor order of its axes.
+template <typename T, int Rank>
+struct Operand {
+  T* data;
+  Dimensions<std::size_t{Rank}> dimensions;
+  bool row_major;
+  Eigen::Index most;  // largest number of elements that the tensor's index type can count
+
+  std::size_t bytes() const {
+    std::size_t n = sizeof(T);
+    for (const Eigen::Index d : dimensions) n *= static_cast<std::size_t>(d);
+    return n;
+  }
+};
+
+/// Sizes along the axes, of anything.
+template <typename X>
+auto dimensions_of(const X& x) {
+  Dimensions<std::size_t{EigenTraits<X>::rank}> dimensions;
+  if constexpr (is_dense<X>) {
+    dimensions[0] = x.rows();
+    dimensions[1] = x.cols();
+  } else {
+    using Axis = std::conditional_t<is_owning_tensor<X> || is_fixed_tensor<X>, std::size_t, typename X::Index>;
+    for (std::size_t i = 0; i < dimensions.size(); ++i) {
+      dimensions[i] = static_cast<Eigen::Index>(x.dimension(static_cast<Axis>(i)));
+    }
+  }
+  return dimensions;
+}
+
+/// Whether the memory of an x that has some is contiguous.
+template <typename X>
+bool is_contiguous(const X& x) {
+  if constexpr (is_dense<X>) {
+    return (x.innerStride() == 1 || x.innerSize() <= 1) && (x.outerStride() == x.innerSize() || x.outerSize() <= 1);
+  } else {
+    return true;
+  }
+}
+
+/// The memory of an x that has some and is contiguous. T: the scalar, const for an input.
+template <typename T, typename X>
+auto operand_of(X& x) {
+  using Traits = EigenTraits<std::remove_const_t<X>>;
+  return Operand<T, Traits::rank>{x.data(), dimensions_of(x), Traits::row_major,
+                                  static_cast<Eigen::Index>(std::numeric_limits<typename Traits::IndexType>::max())};
+}
+
+/// An input: its own memory where it has any that is contiguous, else that of a copy held here.
+template <typename X>
+class Input {
+ public:
+  using Traits = EigenTraits<X>;
+  using Scalar = typename Traits::Scalar;
+  using Plain = typename Traits::Plain;
+
+  explicit Input(const X& x) : operand_(get(x)) {}
+  Input(const Input&) = delete;
+  Input& operator=(const Input&) = delete;
+
+  const Operand<const Scalar, Traits::rank>& operand() const { return operand_; }
+
+ private:
+  static constexpr bool never_copies = Traits::has_memory && is_tensor<X>;
+
+  Operand<const Scalar, Traits::rank> get(const X& x) {
+    if constexpr (never_copies) {
+      return operand_of<const Scalar>(x);
+    } else {
+      if constexpr (Traits::has_memory) {
+        if (is_contiguous(x)) return operand_of<const Scalar>(x);
+      }
+      copy_ = x;
+      return operand_of<const Scalar>(copy_);
+    }
+  }
+
+  struct Nothing {};
+  std::conditional_t<never_copies, Nothing, Plain> copy_;
+  Operand<const Scalar, Traits::rank> operand_;
+};
+
+/// Whether y is an empty tensor or matrix that can be given any size.
+template <typename Y>
+bool is_resizable(const Y& y) {
+  if constexpr (is_owning_tensor<Y>) {
+    return y.size() == 0;
+  } else if constexpr (is_dense<Y> && std::is_base_of_v<Eigen::PlainObjectBase<Y>, Y>) {
+    return y.size() == 0 && Y::SizeAtCompileTime == Eigen::Dynamic;
+  } else {
+    return false;
+  }
+}
+
+/// Whether tensors and matrices of type Y come in these sizes. Where they do not, Eigen's resize asserts or, under
+/// NDEBUG, writes past them.
+template <typename Y, std::size_t Rank>
+constexpr bool comes_in(const Dimensions<Rank>& sizes) {
+  if constexpr (is_dense<Y>) {
+    const auto allows = [](int fixed, int most, Eigen::Index size) {
+      return (fixed == Eigen::Dynamic || size == fixed) && (most == Eigen::Dynamic || size <= most);
+    };
+    return allows(Y::RowsAtCompileTime, Y::MaxRowsAtCompileTime, sizes[0]) &&
+           allows(Y::ColsAtCompileTime, Y::MaxColsAtCompileTime, sizes[1]);
+  } else {
+    return is_owning_tensor<Y>;
+  }
+}
+
+/// Gives y the sizes.
+template <typename Y, std::size_t Rank>
+void resize(Y& y, const Dimensions<Rank>& dimensions) {
+  if constexpr (is_owning_tensor<Y>) {
+    Eigen::array<typename Y::Index, Rank> sizes;
+    for (std::size_t i = 0; i < Rank; ++i) sizes[i] = static_cast<typename Y::Index>(dimensions[i]);
+    y.resize(sizes);
+  } else if constexpr (is_dense<Y> && std::is_base_of_v<Eigen::PlainObjectBase<Y>, Y>) {
+    y.resize(dimensions[0], dimensions[1]);
+  }
+}
+
+/// Gives an output its sizes, if it has not got them: an empty one that can be resized.
+template <typename Y, std::size_t Rank>
+void give_sizes(Y& y, const Dimensions<Rank>& dimensions) {
+  if (dimensions_of(y) != dimensions) resize(y, dimensions);
+}
+
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 {
+
+/// The types of value an Array can hold.
+enum class DType { float64, float32, float16, bfloat16, int64, int32, uint8 };
+
+namespace detail {
+
+/// The type of value behind each DType, in the order of their names.
+using Values =
+    std::variant<std::vector<double>, std::vector<float>, std::vector<Eigen::half>, std::vector<Eigen::bfloat16>,
+                 std::vector<std::int64_t>, std::vector<std::int32_t>, std::vector<std::uint8_t>>;
+
+/// call(T{}) with the type behind a dtype.
+template <typename Call>
+auto with_type_of(DType dtype, const Call& call) {
+  switch (dtype) {
+    case DType::float64:
+      return call(double{});
+    case DType::float32:
+      return call(float{});
+    case DType::float16:
+      return call(Eigen::half{});
+    case DType::bfloat16:
+      return call(Eigen::bfloat16{});
+    case DType::int64:
+      return call(std::int64_t{});
+    case DType::int32:
+      return call(std::int32_t{});
+    case DType::uint8:
+      return call(std::uint8_t{});
+  }
+  fail_argument("dtype should be one of DType's, not ", static_cast<int>(dtype));
+}
+
+inline std::string shape_text(const std::vector<std::int64_t>& shape, const char* separator = ", ") {
+  std::string sizes;
+  for (const std::int64_t size : shape) sizes += (sizes.empty() ? "" : separator) + std::to_string(size);
+  return '[' + sizes + ']';
+}
+
+/// Elements of a shape, and -1 when a size is negative or their number more than 2^63 - 1.
+inline std::int64_t count_elements(const std::vector<std::int64_t>& shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) {
+    if (size < 0 || __builtin_mul_overflow(count, size, &count)) return -1;
+  }
+  return count;
+}
+
+/// Where the i-th element of a tensor, counted in C order, lies in its ColMajor memory.
+template <typename Sizes>
+std::int64_t column_major(std::int64_t i, const Sizes& sizes) {
+  std::int64_t position = 0;
+  for (std::size_t axis = sizes.size(); axis-- > 0;) {  // the last axis counts fastest in i, and slowest in memory
+    position = position * sizes[axis] + i % sizes[axis];
+    i /= sizes[axis];
+  }
+  return position;
+}
+
+}  // namespace detail
+
+/// Values it owns, in C order (the last axis counts fastest), with their dtype and shape. A shape of [] is one number.
+///
+/// What is wrong with a shape, a number of values or a conversion throws std::invalid_argument. All calls but the
+/// accessors take O(size) time. The const members are safe from many threads at once.
+class Array {
+ public:
+  /// Sizes along the axes.
+  using Shape = std::vector<std::int64_t>;
+
+  /// The values of `shape`, as many as its sizes multiply to.
+  template <typename T>
+  Array(Shape shape, std::vector<T> values) : shape_(std::move(shape)), values_(std::move(values)) {
+    static_assert(std::is_constructible_v<detail::Values, std::vector<T>>,
+                  "tensornorm: an array holds double, float, half, bfloat16, int64_t, int32_t or uint8_t");
+    const auto count = static_cast<std::int64_t>(std::get<std::vector<T>>(values_).size());
+    if (detail::count_elements(shape_) != count) {
+      detail::fail_argument("values should be as many as the shape ", detail::shape_text(shape_), " says, not ", count);
+    }
+  }
+
+  // The values are copied as a vector, which then moves: where a std::variant of vectors runs out of memory in its own
+  // copy constructor, libstdc++ 12 destroys a vector that was never there.
+  /// A copy. O(size).
+  Array(const Array& other)
+      : shape_(other.shape_),
+        values_(std::visit([](auto values) { return detail::Values(std::move(values)); }, other.values_)) {}
+  /// Takes the other's values. O(1).
+  Array(Array&&) noexcept = default;
+  /// A copy of the other's values, or the values themselves where it is moved.
+  Array& operator=(Array other) noexcept {
+    shape_.swap(other.shape_);
+    values_.swap(other.values_);
+    return *this;
+  }
+
+  /// Zeros.
+  static Array zeros(DType dtype, const Shape& shape) {
+    const std::int64_t count = detail::count_elements(shape);
+    if (count < 0)
+      detail::fail_argument("shape should be of sizes that can be counted, not ", detail::shape_text(shape));
+    return detail::with_type_of(dtype, [&](auto zero) {
+      return Array(shape, std::vector<decltype(zero)>(static_cast<std::size_t>(count), zero));
+    });
+  }
+
+  /// A copy of an Eigen tensor, matrix or expression of any storage order. The shape of a vector is [size].
+  template <typename X>
+  static Array from(const X& x) {
+    using Traits = detail::EigenTraits<X>;
+    const detail::Input<X> in(x);
+    const auto& operand = in.operand();
+    const auto& sizes = operand.dimensions;
+    const std::size_t count = operand.bytes() / sizeof(typename Traits::Scalar);
+    std::vector<typename Traits::Scalar> values(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto c_order = static_cast<std::int64_t>(i);
+      values[i] = operand.data[operand.row_major ? c_order : detail::column_major(c_order, sizes)];
+    }
+    if constexpr (!Traits::has_order) return Array({static_cast<std::int64_t>(count)}, std::move(values));
+    return Array(Shape(sizes.begin(), sizes.end()), std::move(values));
+  }
+
+  /// The type of the values.
+  DType dtype() const { return static_cast<DType>(values_.index()); }
+  /// Sizes along the axes: [] for one number.
+  const Shape& shape() const { return shape_; }
+  /// Number of values.
+  std::int64_t size() const { return detail::count_elements(shape_); }
+
+  /// The values as they are stored: T must be the type of dtype().
+  template <typename T>
+  const std::vector<T>& values() const {
+    const auto* values = std::get_if<std::vector<T>>(&values_);
+    if (values == nullptr) detail::fail_argument("values should be asked for in the type they have");
+    return *values;
+  }
+
+  /// visitor(const std::vector<T>&), with the T of dtype().
+  template <typename Visitor>
+  auto visit(const Visitor& visitor) const {
+    return std::visit(visitor, values_);
+  }
+
+  /// The values as numbers of type T: reals are rounded and must not overflow, whole numbers must come out exact.
+  template <typename T>
+  std::vector<T> as() const {
+    return visit([this](const auto& values) {
+      using From = typename std::decay_t<decltype(values)>::value_type;
+      std::vector<T> numbers;
+      if constexpr (detail::is_castable<T, From>) {
+        numbers.reserve(values.size());
+        for (const From value : values) {
+          if (!detail::fits<T>(value)) fail_cast(detail::plain_number(value));
+          numbers.push_back(static_cast<T>(value));
+        }
+      } else {
+        fail_cast("a real number");
+      }
+      return numbers;
+    });
+  }
+
+  /// An Eigen tensor, matrix or vector of type X, of either storage order: `weight.to<Eigen::MatrixXf>()`.
+  template <typename X>
+  X to() const {
+    using Traits = detail::EigenTraits<X>;
+    static_assert(Traits::has_memory && std::is_default_constructible_v<X>,
+                  "tensornorm: ask for a tensor, matrix or vector that owns its memory");
+    const auto sizes = dimensions_for<X>();
+    X x;
+    if (detail::comes_in<X>(sizes)) detail::give_sizes(x, sizes);
+    if (detail::dimensions_of(x) != sizes) {
+      detail::fail_argument("array should have the shape ", detail::dimensions_of(x), ", not ",
+                            detail::shape_text(shape_));
+    }
+    const auto numbers = as<typename Traits::Scalar>();
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const auto c_order = static_cast<std::int64_t>(i);
+      x.data()[Traits::row_major ? c_order : detail::column_major(c_order, sizes)] = numbers[i];
+    }
+    return x;
+  }
+
+ private:
+  template <typename X>
+  auto dimensions_for() const {
+    using Traits = detail::EigenTraits<X>;
+    detail::Dimensions<std::size_t{Traits::rank}> sizes;
+    constexpr std::size_t rank = Traits::has_order ? sizes.size() : 1;
+    if (shape_.size() != rank) {
+      detail::fail_argument("array should have ", rank, rank == 1 ? " axis" : " axes", ", not the shape ",
+                            detail::shape_text(shape_));
+    }
+    sizes.fill(1);
+    const bool is_row = !Traits::has_order && Traits::row_major;
+    for (std::size_t i = 0; i < rank; ++i) sizes[i + (is_row ? 1 : 0)] = static_cast<Eigen::Index>(shape_[i]);
+    return sizes;
+  }
+
+  template <typename Value>
+  [[noreturn]] void fail_cast(const Value& value) const {
+    detail::fail_argument("array holds ", value, ", which the type asked for cannot");
+  }
+
+  Shape shape_;
+  detail::Values values_;
+};
+
+}}  // namespace tensornorm::v0
+
+// ---- tensornorm/batch_norm.hpp
+// The layers: BatchNorm1d, BatchNorm2d and BatchNorm3d, with the meaning of torch.nn's.
+
+// ---- tensornorm/detail/layer_loading.hpp
+// A layer's state as a StateDict, and back. Loading finds every fault before it changes anything.
+
+// ---- tensornorm/state_dict.hpp
+// Names and arrays in order: what a layer or a network knows, as PyTorch's state_dict() gives it.
+
+namespace tensornorm { inline namespace v0 {
+
+/// Arrays by name, in the order they were inserted, and the free text that a file carries beside them.
+///
+/// Meaning: torch.nn.Module.state_dict (https://pytorch.org/docs/stable/generated/torch.nn.Module.html). Names are
+/// those of PyTorch: a layer's prefix ends in a dot, "features.1.running_mean". Lookups take O(log size) time. The
+/// const members are safe from many threads at once.
+class StateDict {
+ public:
+  /// A name and its array.
+  using Entry = std::pair<std::string, Array>;
+
+  /// Throws std::invalid_argument when the name is taken; the dict is then as it was.
+  void insert(std::string name, Array array) {
+    const auto [place, is_new] = index_.emplace(name, entries_.size());
+    if (!is_new) fail_taken(name);
+    try {
+      entries_.emplace_back(std::move(name), std::move(array));
+    } catch (...) {
+      index_.erase(place);
+      throw;
+    }
+  }
+  /// All entries of another one, such as a second layer's: all of them, or none where that throws.
+  void insert(const StateDict& other) {
+    const std::size_t before = size();
+    try {
+      for (const auto& [name, array] : other.entries_) insert(name, array);
+    } catch (...) {
+      for (; size() > before; entries_.pop_back()) index_.erase(entries_.back().first);
+      throw;
+    }
+  }
+
+  /// Whether there is an array of that name.
+  bool contains(const std::string& name) const { return index_.count(name) > 0; }
+  /// The array of that name, or null.
+  const Array* find(const std::string& name) const {
+    const auto found = index_.find(name);
+    return found == index_.end() ? nullptr : &entries_[found->second].second;
+  }
+  /// The array of that name. Throws std::invalid_argument when there is none.
+  const Array& at(const std::string& name) const {
+    const Array* array = find(name);
+    if (array == nullptr) detail::fail_argument("state dict should have \"", name, "\", and does not");
+    return *array;
+  }
+
+  /// Number of arrays.
+  std::size_t size() const { return entries_.size(); }
+  /// Whether there are none.
+  bool empty() const { return entries_.empty(); }
+  /// The entries, in the order they were inserted: `for (const auto& [name, array] : dict)`.
+  auto begin() const { return entries_.begin(); }
+  /// Past the last entry.
+  auto end() const { return entries_.end(); }
+
+  /// Text by name: a safetensors file's __metadata__. PyTorch keeps eps and momentum nowhere; they can stand here.
+  std::map<std::string, std::string>& metadata() { return metadata_; }
+  /// The same, to read.
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+
+ private:
+  [[noreturn]] static void fail_taken(const std::string& name) {
+    detail::fail_argument("state dict should not have \"", name, "\" yet");
+  }
+
+  std::vector<Entry> entries_;
+  std::map<std::string, std::size_t> index_;  // name -> place among the entries
+  std::map<std::string, std::string> metadata_;
+};
+
+}}  // namespace tensornorm::v0
+
+// ---- tensornorm/detail/layer_state.hpp
+// What a layer owns, and whether that and a user's tensors are fit for a pass. Nothing here computes on a tensor.
+
+// ---- tensornorm/functional.hpp
+// Batch normalization without a layer: passes over memory seen as [outer, channels, inner].
+//
+// Each pass comes whole (training_forward, training_backward: a block of channels is read from memory once, and is
+// still in cache when it is read again) and as the two halves it is made of, for statistics that are merged from
+// elsewhere between them. The definitions are those of Ioffe and Szegedy, "Batch Normalization" (2015), with PyTorch's
+// conventions (https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html).
+//
+// Views are [outer, channels, inner]; what is called [C] has one number a channel. Nothing is checked here: views must
+// not be empty, outputs must not partly overlap inputs. Nothing throws or allocates: passes that merge partial results
+// are given a Scratch of at least scratch_doubles(). Every pass takes O(values) time. Calls are safe side by side if
+// their outputs and scratch differ. Results have the same bits on every device.
+
+// ---- tensornorm/channel_view.hpp
+// Any Eigen tensor or matrix as [outer, channels, inner]: element (o, c, i) at (o * channels + c) * inner + i.
+//
+// With the channels along axis a, RowMajor storage has outer = product of the sizes before a and inner = product of
+// those after it; ColMajor the other way round. NCHW, NHWC, Eigen's ColMajor and (N, C) matrices are all this one
+// formula.
+
+// ---- tensornorm/detail/traversal.hpp
+// How a tensor [outer, channels, inner] is walked: which traversal, which blocks of channels, which chunks of a block.
+// All of it follows from the shape and the size of a value alone, never from the number of threads, so that the order
+// of every sum, and with it every bit of a result, is the same on one thread and on many.
+//
+//   runs   a channel's values lie in long runs of `inner`; a run is read with its channel's numbers in registers.
+//   rows   inner is short (1 in NHWC and (N, C)): a row of channels*inner neighbouring lanes is read at once, each lane
+//          with its own numbers. When a row is short too, `fold` rows that follow each other count as one.
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+using Eigen::Index;
+
+struct Shape {
+  Index outer, channels, inner;
+
+  Index size() const { return outer * channels * inner; }
+  Index per_channel() const { return outer * inner; }
+  /// Where element (o, c, i) lies.
+  Index offset(Index o, Index c, Index i) const { return (o * channels + c) * inner + i; }
+};
+
+/// A part of a tensor: [outer_begin, outer_end) x [channel_begin, channel_end) x [inner_begin, inner_end).
+struct Box {
+  Index outer_begin, outer_end, channel_begin, channel_end, inner_begin, inner_end;
+
+  Index channels() const { return channel_end - channel_begin; }
+  Index per_channel() const { return (outer_end - outer_begin) * (inner_end - inner_begin); }
+};
+
+// Tuning constants. On an AMD Zen 5 server core (48 KiB L1, 1 MiB L2, 32 MiB L3) blocks of 16 to 128 KiB were no faster
+// than these, and narrower columns of rows much slower; the other numbers follow from the sizes of the caches.
+inline constexpr Index block_lanes = 512;               // most lanes, or channels, a block: their numbers fit in L1
+inline constexpr Index block_bytes = 256 * 1024;        // of x a block: it is still in L2 for the second pass
+inline constexpr Index chunk_bytes = 256 * 1024;        // of x a chunk, the unit of work of larger blocks
+inline constexpr Index cache_bytes = 12 * 1024 * 1024;  // a larger tensor leaves the last cache, with its output
+inline constexpr Index short_inner = 64;                // runs up to here are walked as rows, if there are enough rows
+inline constexpr Index tile_rows = 8;                   // rows summed in registers before memory is touched
+
+inline Index round_down(Index n, Index multiple) { return n / multiple * multiple; }
+
+/// Steps of size `step` that cover n. Divides only where it must: a few divisions take as long as a small tensor.
+inline Index steps(Index n, Index step) { return step >= n ? 1 : (n + step - 1) / step; }
+
+/// The walk of one tensor.
+class Plan {
+ public:
+  Shape shape;
+  bool rows;   // else runs
+  Index fold;  // rows only: how many outer indices count as one row
+  Index block_channels, chunk_outer, chunk_inner;
+  Index blocks, outer_chunks, chunks;  // how many there are; chunks: of one block
+  bool beyond_cache;                   // the tensor is too large to be in a cache when it is read
+
+  /// Channels a block, outer and inner a chunk; each may be more than there are.
+  Plan(Shape s, Index value_bytes, bool walk_rows, Index fold_rows, Index channels, Index outer, Index inner)
+      : shape(s),
+        rows(walk_rows),
+        fold(fold_rows),
+        block_channels(std::min(channels, s.channels)),
+        chunk_outer(std::min(outer, s.outer)),
+        chunk_inner(std::min(inner, s.inner)),
+        blocks(steps(s.channels, channels)),
+        outer_chunks(steps(s.outer, outer)),
+        chunks(outer_chunks * steps(s.inner, inner)),
+        beyond_cache(s.size() * value_bytes > cache_bytes) {}
+
+  Box box(Index block, Index chunk) const {
+    const Index inner_chunk = chunk < outer_chunks ? 0 : chunk / outer_chunks;
+    const Index o = (chunk - inner_chunk * outer_chunks) * chunk_outer, i = inner_chunk * chunk_inner;
+    const Index c = block * block_channels;
+    return {o, std::min(o + chunk_outer, shape.outer), c, std::min(c + block_channels, shape.channels),
+            i, std::min(i + chunk_inner, shape.inner)};
+  }
+};
+
+inline bool walks_rows(Shape shape) {
+  return shape.channels > 1 && (shape.inner <= 4 || (shape.inner <= short_inner && shape.outer >= tile_rows));
+}
+
+/// One channel is one long run.
+inline Shape canonical(Shape shape) { return shape.channels == 1 ? Shape{1, 1, shape.outer * shape.inner} : shape; }
+
+/// Rows that count as one, so that a row has about block_lanes lanes, and there are still tile_rows of them.
+inline Index fold_of(Shape shape) {
+  const Index row = shape.channels * shape.inner;
+  if (row > block_lanes / 2 || shape.outer < 2 * tile_rows) return 1;
+  const Index fold = std::min(block_lanes / row, shape.outer / tile_rows);
+  return fold > 16 ? round_down(fold, 16) : fold;  // then every folded row starts aligned if the first does
+}
+
+/// Outer indices that make a chunk of rows of `lanes` lanes, a multiple of whole tiles.
+inline Index rows_of_chunk(Shape shape, Index lanes, Index fold, Index value_bytes) {
+  if (shape.outer * lanes * value_bytes <= chunk_bytes) return shape.outer;
+  const Index tile = fold * tile_rows;
+  return std::max(tile, round_down(chunk_bytes / value_bytes / lanes, tile));
+}
+
+/// The walk of a tensor, not empty, whose channels are first summed and then mapped: blocks that stay in cache.
+inline Plan plan_reduction(Shape shape, Index value_bytes) {
+  shape = canonical(shape);
+  const Index n = shape.per_channel(), chunk_values = chunk_bytes / value_bytes;
+  if (walks_rows(shape)) {
+    const Index block = std::min(shape.channels, shape.inner == 1 ? block_lanes : block_lanes / shape.inner);
+    const Index fold = fold_of(shape);
+    return {shape,      value_bytes, true, fold, block, rows_of_chunk(shape, block * shape.inner, fold, value_bytes),
+            shape.inner};
+  }
+  const Index block = std::clamp<Index>(block_bytes / value_bytes / n, 1, block_lanes);
+  if (n <= chunk_values) return {shape, value_bytes, false, 1, block, shape.outer, shape.inner};
+  const Index outer = std::max<Index>(1, chunk_values / shape.inner);
+  return {shape, value_bytes, false, 1, block, outer > tile_rows ? round_down(outer, tile_rows) : outer, chunk_values};
+}
+
+/// The walk of a tensor, not empty, that is only mapped: pieces of memory that follow each other, as they come.
+inline Plan plan_map(Shape shape, Index value_bytes) {
+  shape = canonical(shape);
+  if (walks_rows(shape)) return plan_reduction(shape, value_bytes);
+  const Index chunk_values = chunk_bytes / value_bytes, plane = shape.channels * shape.inner;
+  if (shape.size() <= chunk_values && shape.channels <= block_lanes) {
+    return {shape, value_bytes, false, 1, shape.channels, shape.outer, shape.inner};
+  }
+  const Index block = std::clamp<Index>(chunk_values / shape.inner, 1, block_lanes);
+  return {shape, value_bytes, false, 1, block, std::max<Index>(1, chunk_values / plane), chunk_values};
+}
+
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 {
+
+/// Values of type T (perhaps const), contiguous, seen as [outer, channels, inner].
+template <typename T>
+struct ChannelView {
+  T* data;              ///< outer * channels * inner values
+  detail::Shape shape;  ///< its members are outer, channels and inner
+
+  /// Number of values.
+  Eigen::Index size() const { return shape.size(); }
+};
+
+namespace detail {
+
+/// [outer, channels, inner] of an operand whose channels lie along channel_axis, which may count from the last axis.
+template <typename T, int Rank>
+Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
+  if (channel_axis < -Rank || channel_axis >= Rank) {
+    fail_argument("channel_axis should be in [", -Rank, ", ", Rank, ") for the ", Rank, "D ", name, ", not ",
+                  channel_axis);
+  }
+  const int axis = channel_axis < 0 ? channel_axis + Rank : channel_axis;
+  Eigen::Index before = 1, after = 1, all = 1;
+  bool counted = true;
+  for (int i = 0; i < Rank; ++i) {
+    const Eigen::Index size = x.dimensions[static_cast<std::size_t>(i)];
+    if (size < 0) fail_argument(name, " has a negative size: ", x.dimensions);
+    if (i != axis)
+      counted = !__builtin_mul_overflow(i < axis ? before : after, size, i < axis ? &before : &after) && counted;
+    counted = !__builtin_mul_overflow(all, size, &all) && counted;
+  }
+  const bool empty = std::find(x.dimensions.begin(), x.dimensions.end(), 0) != x.dimensions.end();
+  if (!empty && (!counted || all > x.most)) {
+    fail_argument(name, " of shape ", x.dimensions, " has more elements than its index type can count");
+  }
+  const Eigen::Index channels = x.dimensions[static_cast<std::size_t>(axis)];
+  return x.row_major ? Shape{before, channels, after} : Shape{after, channels, before};
+}
+
+}  // namespace detail
+
+/// A tensor, matrix or map with contiguous memory, its channels along channel_axis (negative: counted from the last).
+/// Throws std::invalid_argument when the axis is outside the tensor, or the memory not contiguous. O(1).
+template <typename X>
+auto channel_view(X& x, int channel_axis = 1) {
+  using Traits = detail::EigenTraits<std::remove_const_t<X>>;
+  static_assert(Traits::has_memory, "tensornorm: a view needs memory; evaluate the expression first");
+  if (!detail::is_contiguous(x)) detail::fail_argument("x should be contiguous");
+  using T = std::remove_pointer_t<decltype(x.data())>;
+  const auto operand = detail::operand_of<T>(x);
+  return ChannelView<T>{operand.data, detail::shape_of(operand, channel_axis, "x")};
+}
+
+}}  // namespace tensornorm::v0
+
+// ---- tensornorm/detail/backward.hpp
+// The gradients of y = xhat * weight + bias, xhat = (x - mean) * invstd, for a box.
+//
+// With db = sum dy and dw = sum dy * xhat over a channel's n values (Ioffe and Szegedy, 2015, section 3):
+//   training  dx = weight * invstd * (dy - db/n - xhat * dw/(n - correction))
+//   eval      dx = weight * invstd * dy
+// Both sums are taken in double lanes: a product of two floats is exact there, and in range whatever the floats are.
+
+// ---- tensornorm/detail/normalize.hpp
+// y = (x - mean) * weight * invstd + bias, for a box.
+//
+// The mean is kept as two floats, hi + lo, and the product weight*invstd is folded into one number a channel:
+//
+//   training  y = fma((x - hi) - lo, scale, bias)
+//   eval      y = fma(x - hi, scale, bias), as running_mean is a float already: lo = 0
+//
+// With g = y - bias and u = 2^-24 its error is at most u (3|g| + |y|), besides that of the statistics. x - hi is exact
+// for x near the mean, so a large mean costs nothing, and a constant channel gives bias bit for bit.
+//
+// Where float cannot hold what is between (x - mean overflows, or scale leaves the range of normal floats) a channel is
+// wide: the vector pass copies it, exactly, and it is then computed in double where it lies.
+
+// ---- tensornorm/detail/elementwise.hpp
+// The one element pass of the library: out = f(inputs at the element, its channel's coefficients). Normalising and the
+// input's gradient are two choices of f. Coefficients are folded a channel beforehand; nothing here divides.
+//
+// An operation F offers
+//   F::coefficients                        how many numbers a channel has
+//   f(offset, coefficients, extent)        the packet of results at the elements from `offset` on
+//   f.prefetch(offset)                     asks for the inputs at an element that may lie outside the tensor
+
+// ---- tensornorm/detail/loops.hpp
+// Loops over contiguous lanes. The remainder that does not fill a packet is handled here and nowhere else: a kernel is
+// a lambda that takes a position and an extent (Whole or Part) and passes the extent on to load and store.
+
+// ---- tensornorm/detail/packet.hpp
+// Packets: the SIMD vectors that the kernels compute with. This façade is the only file that names Eigen's internals or
+// an instruction set; everything else sees Packet<Lane>, a value with +, -, *, fma, load and store.
+//
+// A lane is float or double; memory holds float, double, half or bfloat16. Loads widen to the lane's type, stores round
+// once to the memory's type. Wherever an intrinsic is used, a plain path that every target compiles stands beside it.
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+using Eigen::Index;
+
+/// width<Lane> values of type Lane that are computed on at once.
+template <typename Lane>
+struct Packet {
+  using Raw = typename Eigen::internal::packet_traits<Lane>::type;
+  Raw raw;
+
+  static Packet all(Lane value) { return {Eigen::internal::pset1<Raw>(value)}; }
+
+  friend Packet operator+(Packet a, Packet b) { return {Eigen::internal::padd(a.raw, b.raw)}; }
+  friend Packet operator-(Packet a, Packet b) { return {Eigen::internal::psub(a.raw, b.raw)}; }
+  friend Packet operator*(Packet a, Packet b) { return {Eigen::internal::pmul(a.raw, b.raw)}; }
+  friend Packet operator/(Packet a, Packet b) { return {Eigen::internal::pdiv(a.raw, b.raw)}; }
+  /// a*b + c, rounded once where the target can.
+  friend Packet fma(Packet a, Packet b, Packet c) { return {Eigen::internal::pmadd(a.raw, b.raw, c.raw)}; }
+};
+
+template <typename Lane>
+inline constexpr Index width = Eigen::internal::unpacket_traits<typename Packet<Lane>::Raw>::size;
+
+/// The lane type that computes on memory of type T.
+template <typename T>
+using LaneOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+/// How much of a packet a step of a loop covers: all its lanes, or the first `count` of them.
+struct Whole {};
+struct Part {
+  Index count;
+};
+
+// -------------------------------------------------------------------------------- conversions, written once a width
+
+/// The compiler's own vector of N values.
+template <typename T, Index N>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(static_cast<std::size_t>(N) * sizeof(T))));
+};
+template <typename T>
+struct VectorOf<T, 1> {
+  using type = T;
+};
+template <typename T, Index N>
+using Vector = typename VectorOf<T, N>::type;
+
+/// The bytes of `from` as a To.
+template <typename To, typename From>
+void copy_bits(const From& from, To& to) {
+  static_assert(sizeof(To) == sizeof(From));
+  std::memcpy(&to, &from, sizeof(To));
+}
+
+template <typename To, Index N, typename From>
+Vector<To, N> convert(const From& from) {
+  if constexpr (N == 1) {
+    return static_cast<To>(from);
+  } else {
+    return __builtin_convertvector(from, Vector<To, N>);
+  }
+}
+
+/// What memory of type T holds, as a vector can hold it: bfloat16 and half are their 16 bits.
+template <typename T>
+using Bits = std::conditional_t<sizeof(T) == 2, std::uint16_t, T>;
+
+/// N values of memory of type T, as floats. Exact.
+template <typename T, Index N>
+Vector<float, N> to_floats(const Vector<Bits<T>, N>& bits) {
+  if constexpr (std::is_same_v<T, float>) {
+    return bits;
+  } else if constexpr (std::is_same_v<T, Eigen::bfloat16>) {
+    const Vector<std::uint32_t, N> high = convert<std::uint32_t, N>(bits) << 16;
+    Vector<float, N> floats;
+    copy_bits(high, floats);
+    return floats;
+  } else {
+    static_assert(std::is_same_v<T, Eigen::half>);
+    Vector<float, N> floats;
+#if defined(EIGEN_VECTORIZE_AVX) && defined(__F16C__)
+    if constexpr (N == 4) {
+      return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(&bits)));
+    } else if constexpr (N == 8) {
+      return _mm256_cvtph_ps((__m128i)bits);
+    } else
+#ifdef EIGEN_VECTORIZE_AVX512
+        if constexpr (N == 16) {
+      return _mm512_maskz_cvtph_ps(0xffff, (__m256i)bits);
+    } else
+#endif
+#endif
+    {
+      Eigen::half halves[N];
+      std::memcpy(static_cast<void*>(halves), &bits, sizeof(bits));
+      float each[N];
+      for (Index i = 0; i < N; ++i) each[i] = static_cast<float>(halves[i]);
+      copy_bits(each, floats);
+      return floats;
+    }
+  }
+}
+
+/// Floats rounded to nearest-even, as the bits of memory of the second argument's type.
+template <Index N>
+auto round_floats(const Vector<float, N>& floats, const Eigen::bfloat16*) {
+  Vector<std::uint32_t, N> bits;
+  copy_bits(floats, bits);
+  const Vector<std::uint32_t, N> rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  const Vector<std::uint32_t, N> nan = ((bits >> 16) & 0x8000u) | 0x7fc0u;
+  return convert<std::uint16_t, N>((bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
+}
+
+template <Index N>
+auto round_floats(const Vector<float, N>& floats, const Eigen::half*) {
+#if defined(EIGEN_VECTORIZE_AVX) && defined(__F16C__)
+  constexpr int nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  if constexpr (N == 8) {
+    return _mm256_cvtps_ph(floats, nearest);
+  } else
+#ifdef EIGEN_VECTORIZE_AVX512
+      if constexpr (N == 16) {
+    return _mm512_maskz_cvtps_ph(0xffff, floats, nearest);
+  } else
+#endif
+#endif
+  {
+    float each[N];
+    copy_bits(floats, each);
+    Vector<std::uint16_t, N> halves;
+    Eigen::half rounded[N];
+    for (Index i = 0; i < N; ++i) rounded[i] = static_cast<Eigen::half>(each[i]);
+    std::memcpy(&halves, static_cast<const void*>(rounded), sizeof(halves));
+    return halves;
+  }
+}
+
+// ------------------------------------------------------------------------------------------------- loads and stores
+
+template <typename Lane, typename T>
+Packet<Lane> from_bits(const Vector<Bits<T>, width<Lane>>& bits) {
+  Packet<Lane> packet;
+  if constexpr (std::is_same_v<T, Lane>) {
+    copy_bits(bits, packet.raw);
+  } else {
+    static_assert(sizeof(T) < sizeof(Lane), "a load widens");
+    copy_bits(convert<Lane, width<Lane>>(to_floats<T, width<Lane>>(bits)), packet.raw);
+  }
+  return packet;
+}
+
+/// All ones in the first `count` lanes, zeros in the others.
+template <typename Lane>
+Packet<Lane> lane_mask(Index count) {
+  using Word = std::conditional_t<sizeof(Lane) == 4, std::uint32_t, std::uint64_t>;
+  struct Table {
+    Word words[2 * width<Lane>] = {};
+    constexpr Table() {
+      for (Index i = 0; i < width<Lane>; ++i) words[i] = ~Word{0};
+    }
+  };
+  static constexpr Table table;
+  Packet<Lane> mask;
+  std::memcpy(&mask.raw, table.words + width<Lane> - count, sizeof(mask.raw));
+  return mask;
+}
+
+/// width<Lane> values from p, of any alignment, widened to lanes.
+template <typename Lane, typename T>
+Packet<Lane> load(const T* p, Whole = {}) {
+  Vector<Bits<T>, width<Lane>> bits;
+  std::memcpy(&bits, static_cast<const void*>(p), sizeof(bits));
+  return from_bits<Lane, T>(bits);
+}
+
+/// The first part.count values from p, zero in the other lanes. Reads nothing past them.
+template <typename Lane, typename T>
+Packet<Lane> load(const T* p, Part part) {
+  constexpr Index W = width<Lane>;
+#if defined(EIGEN_VECTORIZE_AVX512) && defined(__AVX512VL__) && defined(__AVX512BW__)
+  const unsigned mask = (1u << part.count) - 1u;
+  if constexpr (sizeof(T) == 2 && W == 16) {
+    return from_bits<Lane, T>((Vector<Bits<T>, W>)_mm256_maskz_loadu_epi16(static_cast<__mmask16>(mask), p));
+  } else if constexpr (sizeof(T) == 2) {
+    return from_bits<Lane, T>((Vector<Bits<T>, W>)_mm_maskz_loadu_epi16(static_cast<__mmask8>(mask), p));
+  } else if constexpr (std::is_same_v<T, double>) {
+    return {_mm512_maskz_loadu_pd(static_cast<__mmask8>(mask), p)};
+  } else if constexpr (W == 16) {
+    return {_mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), p)};
+  } else {
+    return from_bits<Lane, T>(_mm256_maskz_loadu_ps(static_cast<__mmask8>(mask), p));
+  }
+#else
+#ifdef EIGEN_VECTORIZE_AVX
+  if constexpr (std::is_same_v<T, Lane> && std::is_same_v<T, float> && W == 8) {
+    return {_mm256_maskload_ps(p, _mm256_castps_si256(lane_mask<Lane>(part.count).raw))};
+  } else if constexpr (std::is_same_v<T, Lane> && std::is_same_v<T, double> && W == 4) {
+    return {_mm256_maskload_pd(p, _mm256_castpd_si256(lane_mask<Lane>(part.count).raw))};
+  } else
+#endif
+  {
+    T values[W] = {};
+    for (Index i = 0; i < part.count; ++i) values[i] = p[i];
+    return load<Lane>(values);
+  }
+#endif
+}
+
+/// The packet as memory of type T holds it: rounded to nearest-even.
+template <typename T, typename Lane>
+auto to_memory(Packet<Lane> packet) {
+  if constexpr (std::is_same_v<T, Lane>) {
+    return packet.raw;
+  } else {
+    static_assert(std::is_same_v<Lane, float>);
+    Vector<float, width<float>> floats;
+    copy_bits(packet.raw, floats);
+    return round_floats<width<float>>(floats, static_cast<const T*>(nullptr));
+  }
+}
+
+/// Stores to p, of any alignment.
+template <typename T, typename Lane>
+void store(T* p, Packet<Lane> packet, Whole = {}) {
+  const auto bits = to_memory<T>(packet);
+  std::memcpy(static_cast<void*>(p), &bits, sizeof(bits));
+}
+
+/// Stores the first part.count lanes to p. Writes nothing past them.
+template <typename T, typename Lane>
+void store(T* p, Packet<Lane> packet, Part part) {
+#ifdef EIGEN_VECTORIZE_AVX512
+  const unsigned mask = (1u << part.count) - 1u;
+  if constexpr (std::is_same_v<T, float>) {
+    _mm512_mask_storeu_ps(p, static_cast<__mmask16>(mask), packet.raw);
+  } else if constexpr (std::is_same_v<T, double>) {
+    _mm512_mask_storeu_pd(p, static_cast<__mmask8>(mask), packet.raw);
+  } else
+#elif defined(EIGEN_VECTORIZE_AVX)
+  if constexpr (std::is_same_v<T, float>) {
+    _mm256_maskstore_ps(p, _mm256_castps_si256(lane_mask<Lane>(part.count).raw), packet.raw);
+  } else if constexpr (std::is_same_v<T, double>) {
+    _mm256_maskstore_pd(p, _mm256_castpd_si256(lane_mask<Lane>(part.count).raw), packet.raw);
+  } else
+#endif
+  {
+    T values[width<Lane>];
+    store(values, packet);
+    for (Index i = 0; i < part.count; ++i) p[i] = values[i];
+  }
+}
+
+/// Stores past the caches to p, which is aligned to the packet's bytes in memory. fence_streams() ends a series.
+template <typename T, typename Lane>
+void stream(T* p, Packet<Lane> packet) {
+#ifdef EIGEN_VECTORIZE_SSE2
+  const auto bits = to_memory<T>(packet);
+#ifdef EIGEN_VECTORIZE_AVX512
+  if constexpr (sizeof(bits) == 64) return _mm512_stream_si512(reinterpret_cast<__m512i*>(p), (__m512i)bits);
+#endif
+#ifdef EIGEN_VECTORIZE_AVX
+  if constexpr (sizeof(bits) == 32) return _mm256_stream_si256(reinterpret_cast<__m256i*>(p), (__m256i)bits);
+#endif
+  if constexpr (sizeof(bits) == 16) return _mm_stream_si128(reinterpret_cast<__m128i*>(p), (__m128i)bits);
+#endif
+  store(p, packet);
+}
+
+/// Makes streamed stores visible to other threads before what follows.
+inline void fence_streams() {
+#ifdef EIGEN_VECTORIZE_SSE2
+  _mm_sfence();
+#endif
+}
+
+/// Asks for the cache line at p, which need not be valid memory.
+inline void prefetch(const void* p) { __builtin_prefetch(p, 0, 3); }
+
+/// The value as it is, hidden from the optimiser: a product that passes through here is rounded before it is added to.
+template <typename Scalar>
+Scalar uncontracted(Scalar value) {
+  asm("" : "+m"(value));
+  return value;
+}
+
+// ---------------------------------------------------------------------------------------------------- lane by lane
+
+/// The packet with zeros beyond the part.
+template <typename Lane>
+Packet<Lane> keep(Packet<Lane> packet, Whole) {
+  return packet;
+}
+template <typename Lane>
+Packet<Lane> keep(Packet<Lane> packet, Part part) {
+  return {Eigen::internal::pand(packet.raw, lane_mask<Lane>(part.count).raw)};
+}
+
+#ifdef EIGEN_VECTORIZE_AVX512
+/// The lower or upper four doubles. Masked, as elsewhere here: g++ 12 warns of the undefined values in unmasked forms.
+template <int Half>
+__m256d half_of(__m512d x) {
+  return _mm512_maskz_extractf64x4_pd(0xf, x, Half);
+}
+#endif
+
+inline double reduce_add(Packet<double> x) {
+#ifdef EIGEN_VECTORIZE_AVX512
+  return Eigen::internal::predux(_mm256_add_pd(half_of<0>(x.raw), half_of<1>(x.raw)));
+#else
+  return Eigen::internal::predux(x.raw);
+#endif
+}
+
+/// Correctly rounded square roots. Eigen's own are approximate on some targets, and differ between packet and scalar.
+inline Packet<double> sqrt(Packet<double> x) {
+#if defined(EIGEN_VECTORIZE_AVX512)
+  return {_mm512_maskz_sqrt_pd(0xff, x.raw)};
+#elif defined(EIGEN_VECTORIZE_AVX)
+  return {_mm256_sqrt_pd(x.raw)};
+#elif defined(EIGEN_VECTORIZE_SSE2)
+  return {_mm_sqrt_pd(x.raw)};
+#else
+  double lanes[width<double>];
+  store(lanes, x);
+  for (double& lane : lanes) lane = std::sqrt(lane);
+  return load<double>(lanes);
+#endif
+}
+
+/// A packet's lanes as doubles: [width<Lane>], in packets of double.
+template <typename Lane>
+struct Wide {
+  static constexpr Index count = width<Lane> / width<double>;
+  Packet<double> parts[count];
+
+  static Wide load_from(const double* p) {
+    Wide wide;
+    for (Index i = 0; i < count; ++i) wide.parts[i] = load<double>(p + i * width<double>);
+    return wide;
+  }
+  void store_to(double* p) const {
+    for (Index i = 0; i < count; ++i) store(p + i * width<double>, parts[i]);
+  }
+  static Wide zero() {
+    Wide wide;
+    for (auto& part : wide.parts) part = Packet<double>::all(0);
+    return wide;
+  }
+  friend Wide operator+(Wide a, const Wide& b) {
+    for (Index i = 0; i < count; ++i) a.parts[i] = a.parts[i] + b.parts[i];
+    return a;
+  }
+  friend double reduce_add(Wide a) {
+    for (Index i = 1; i < count; ++i) a.parts[0] = a.parts[0] + a.parts[i];
+    return reduce_add(a.parts[0]);
+  }
+};
+
+template <typename Lane>
+Wide<Lane> widen(Packet<Lane> packet) {
+  if constexpr (std::is_same_v<Lane, double>) {
+    return {{packet}};
+  } else {
+#if defined(EIGEN_VECTORIZE_AVX512)
+    const __m512d pairs = _mm512_castps_pd(packet.raw);
+    return {{{_mm512_maskz_cvtps_pd(0xff, _mm256_castpd_ps(half_of<0>(pairs)))},
+             {_mm512_maskz_cvtps_pd(0xff, _mm256_castpd_ps(half_of<1>(pairs)))}}};
+#elif defined(EIGEN_VECTORIZE_AVX)
+    const __m128 high = _mm256_extractf128_ps(packet.raw, 1);
+    return {{{_mm256_cvtps_pd(_mm256_castps256_ps128(packet.raw))}, {_mm256_cvtps_pd(high)}}};
+#elif defined(EIGEN_VECTORIZE_SSE2)
+    return {{{_mm_cvtps_pd(packet.raw)}, {_mm_cvtps_pd(_mm_movehl_ps(packet.raw, packet.raw))}}};
+#else
+    float floats[width<float>];
+    store(floats, packet);
+    Wide<float> wide;
+    for (Index i = 0; i < Wide<float>::count; ++i) wide.parts[i] = load<double>(floats + i * width<double>);
+    return wide;
+#endif
+  }
+}
+
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+/// body(l, extent) for l = 0, width, 2*width, ..., covering `lanes` lanes once.
+template <typename Lane, typename Body>
+void for_each_packet(Index lanes, Body&& body) {
+  constexpr Index W = width<Lane>;
+  Index l = 0;
+  for (; l + W <= lanes; l += W) body(l, Whole{});
+  if (l < lanes) body(l, Part{lanes - l});
+}
+
+/// Where a loop's results go: into the caches as usual, or past them.
+struct Cached {
+  static constexpr bool streamed = false;
+  template <typename T, typename Lane, typename Extent>
+  void operator()(T* p, Packet<Lane> packet, Extent extent) const {
+    store(p, packet, extent);
+  }
+};
+struct Streamed {
+  static constexpr bool streamed = true;
+  template <typename T, typename Lane>
+  void operator()(T* p, Packet<Lane> packet, Whole) const {
+    stream(p, packet);
+  }
+  template <typename T, typename Lane>
+  void operator()(T* p, Packet<Lane> packet, Part part) const {
+    store(p, packet, part);
+  }
+};
+
+/// body(l, extent) over `lanes` lanes that are written to y: when `streamed`, whole packets start where y is aligned.
+template <typename Lane, typename T, typename Body>
+void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body) {
+  Index head = 0;
+  if (streamed) {
+    constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<Lane>) * sizeof(T);
+    const auto past = reinterpret_cast<std::uintptr_t>(y) % packet_bytes;
+    if (past != 0) head = static_cast<Index>((packet_bytes - past) / sizeof(T));
+    if (head >= lanes) head = lanes;
+    if (head > 0) body(Index{0}, Part{head});
+  }
+  for_each_packet<Lane>(lanes - head, [&](Index l, auto extent) { body(head + l, extent); });
+}
+
+/// Repeats a number a channel over the lanes of a row: [channels] -> [fold, channels, inner].
+template <typename Lane>
+void spread(const Lane* a_channel, Index channels, Index inner, Index fold, Lane* a_lane) {
+  for (Index f = 0; f < fold; ++f) {
+    if (inner == 1) {
+      std::copy_n(a_channel, channels, a_lane + f * channels);
+    } else {
+      for (Index c = 0; c < channels; ++c) std::fill_n(a_lane + (f * channels + c) * inner, inner, a_channel[c]);
+    }
+  }
+}
+
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+/// K numbers a channel: [K][channels], or spread over the lanes of a row, [K][lanes].
+template <typename Lane, int K>
+struct Coefficients {
+  Lane values[K][block_lanes + width<Lane>];  // a last packet may start anywhere, and is read whole
+};
+
+/// {make(0), ..., make(K - 1)}, unrolled at every optimisation level.
+template <typename Make, std::size_t... k>
+auto each_of(const Make& make, std::index_sequence<k...>) {
+  return std::array{make(std::integral_constant<std::size_t, k>{})...};
+}
+template <int K, typename Make>
+auto each(const Make& make) {
+  return each_of(make, std::make_index_sequence<K>{});
+}
+
+/// How an element pass moves memory.
+struct Movement {
+  bool streamed;       // results go past the caches
+  Index next;          // distance in elements to what is read next: prefetched. 0: nothing
+  bool last_to_first;  // runs are walked from the last outer index back, so that what was read last comes first
+};
+
+template <typename Lane, typename F, typename T, typename Write>
+[[gnu::flatten]] void map_rows(const Plan& plan, const Box& box, const F f,
+                               const Coefficients<Lane, F::coefficients>& table, T* out, const Movement movement,
+                               const Write write) {
+  constexpr int K = F::coefficients;
+  const Index inner = plan.shape.inner, lanes = plan.fold * box.channels() * inner;
+  const Index stride = plan.fold * plan.shape.channels * inner;
+  const bool lane_a_channel = lanes == box.channels();  // then nothing is spread
+  Coefficients<Lane, K> spread_table;
+  for (int k = 0; k < K && !lane_a_channel; ++k) {
+    spread(table.values[k], box.channels(), inner, plan.fold, spread_table.values[k]);
+  }
+  const Coefficients<Lane, K>& lane_table = lane_a_channel ? table : spread_table;
+  const Index begin = plan.shape.offset(box.outer_begin, box.channel_begin, 0);
+  const Index rows = (box.outer_end - box.outer_begin) / plan.fold;
+  const Index rest = (box.outer_end - box.outer_begin) % plan.fold * box.channels() * inner;
+  const Index all_rows = rows + (rest > 0 ? 1 : 0);
+  for (Index r = 0; r < all_rows; ++r) {
+    const Index first = begin + r * stride;
+    for_each_packet_of<Lane>(out + first, r < rows ? lanes : rest, Write::streamed, [=, &lane_table](Index l, auto e) {
+      const auto of_lanes = each<K>([&](auto j) { return load<Lane>(lane_table.values[j] + l); });
+      if (movement.next != 0) f.prefetch(first + l + movement.next);
+      write(out + first + l, f(first + l, of_lanes, e), e);
+    });
+  }
+}
+
+template <typename Lane, typename F, typename T, typename Write>
+[[gnu::flatten]] void map_runs(const Plan& plan, const Box& box, const F f,
+                               const Coefficients<Lane, F::coefficients>& table, T* out, const Movement movement,
+                               const Write write) {
+  constexpr int K = F::coefficients;
+  const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
+  for (Index k = 0; k < rows; ++k) {
+    const Index o = movement.last_to_first ? box.outer_end - 1 - k : box.outer_begin + k;
+    for (Index c = 0; c < box.channels(); ++c) {
+      const Index first = plan.shape.offset(o, box.channel_begin + c, box.inner_begin);
+      const auto of_channel = each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][c]); });
+      for_each_packet_of<Lane>(out + first, run, Write::streamed, [=](Index l, auto e) {
+        if (movement.next != 0) f.prefetch(first + l + movement.next);
+        write(out + first + l, f(first + l, of_channel, e), e);
+      });
+    }
+  }
+}
+
+/// out = f over the box. O(values); reads what f reads, writes the box of out once.
+template <typename Lane, typename F, typename T>
+void map_box(const Plan& plan, const Box& box, const F& f, const Coefficients<Lane, F::coefficients>& table, T* out,
+             const Movement& movement) {
+  const auto map = [&](auto write) {
+    if (plan.rows) {
+      map_rows(plan, box, f, table, out, movement, write);
+    } else {
+      map_runs(plan, box, f, table, out, movement, write);
+    }
+  };
+  if (movement.streamed) {
+    map(Streamed{});
+    fence_streams();
+  } else {
+    map(Cached{});
+  }
+}
+
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+/// The numbers that a block's channels are mapped with, double [channels of the block] each:
+///   forward   y = (x - mean) * scale + shift
+///   backward  dx = dy * scale - (x - mean) * slope - shift
+struct ChannelNumbers {
+  double mean[block_lanes];   // of the batch, or the running mean
+  double scale[block_lanes];  // weight * invstd
+  double slope[block_lanes];  // backward only: weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
+  double shift[block_lanes];  // forward: bias; backward: weight * invstd * sum(dy) / n
+};
+
+/// Whether a number can be a factor in lanes of float without losing digits.
+inline bool fits_float(double factor) {
+  constexpr double least = 0x1p-126, most = 0x1.fffffep127;  // of a normal float
+  return factor == 0 || (std::abs(factor) >= least && std::abs(factor) <= most);
+}
+
+/// Whether x - mean cannot overflow for any finite float x.
+inline bool centres_in_float(double mean) { return std::abs(mean) < 0x1p103; }
+
+/// Normalises about a mean that is a number of the layer's type: eval mode.
+template <typename T, typename Lane>
+struct NormalizeEval {
+  static constexpr int coefficients = 3;
+  const T* x;
+
+  template <typename Extent>
+  Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 3>& c, Extent extent) const {
+    return fma(load<Lane>(x + offset, extent) - c[0], c[1], c[2]);
+  }
+  void prefetch(Index offset) const { detail::prefetch(x + offset); }
+
+  static std::array<double, 3> fold(const ChannelNumbers& n, Index c) { return {n.mean[c], n.scale[c], n.shift[c]}; }
+  static std::array<double, 3> copying() { return {0, 1, -0.0}; }
+  static bool fits(const ChannelNumbers& n, Index c) { return centres_in_float(n.mean[c]) && fits_float(n.scale[c]); }
+  static double exact(double copied, Index, const ChannelNumbers& n, Index c) {
+    return (copied - n.mean[c]) * n.scale[c] + n.shift[c];
+  }
+};
+
+/// Normalises about a mean known to twice the lane's precision, hi + lo: training.
+template <typename T, typename Lane>
+struct NormalizeTraining : NormalizeEval<T, Lane> {
+  static constexpr int coefficients = 4;
+
+  template <typename Extent>
+  Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 4>& c, Extent extent) const {
+    return fma((load<Lane>(this->x + offset, extent) - c[0]) - c[1], c[2], c[3]);
+  }
+  static std::array<double, 4> fold(const ChannelNumbers& n, Index c) {
+    const auto hi = static_cast<double>(static_cast<Lane>(n.mean[c]));
+    return {hi, n.mean[c] - hi, n.scale[c], n.shift[c]};
+  }
+  static std::array<double, 4> copying() { return {0, 0, 1, -0.0}; }
+};
+
+}}}  // namespace tensornorm::v0::detail
+
+// ---- tensornorm/detail/sums.hpp
+// The one reduction of the library: for every channel of a box, the sum of u and the sum of u*v, where u and v are made
+// from the values at an element. Statistics and backward are two choices of (u, v).
+//
+// u and u*v are added pairwise down a column of up to tile_rows rows in lanes of type Lane, then in double. The
+// rounding errors of float lanes are so those of sums of 8 terms, and average out over the rest; statistics.hpp says
+// what they come to. The order of every sum depends on the shape alone, and is the same in every lane, so neither a
+// channel's place nor the alignment of a pointer changes a bit.
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+/// Sum of u and of u*v, a channel: double [channels] each.
+struct ChannelSums {
+  double u[block_lanes];
+  double uv[block_lanes];
+};
+
+template <typename Lane>
+struct PacketSums {
+  Packet<Lane> u, uv;
+};
+template <typename Lane>
+struct WideSums {
+  Wide<Lane> u, uv;
+  friend WideSums operator+(const WideSums& a, const WideSums& b) { return {a.u + b.u, a.uv + b.uv}; }
+};
+
+/// Pairwise sums over `Rows` rows, from row r on.
+template <int Rows, typename Lane, typename Term>
+PacketSums<Lane> sum_in_lanes(const Term& term, Index r) {
+  if constexpr (Rows <= 2) {
+    const Packet<Lane> u = term.u(r), uv = u * term.v(r, u);
+    if constexpr (Rows == 1) return {u, uv};
+    const Packet<Lane> next = term.u(r + 1);
+    return {u + next, fma(next, term.v(r + 1, next), uv)};
+  } else {
+    const PacketSums<Lane> a = sum_in_lanes<Rows / 2, Lane>(term, r),
+                           b = sum_in_lanes<Rows / 2, Lane>(term, r + Rows / 2);
+    return {a.u + b.u, a.uv + b.uv};
+  }
+}
+
+/// Sums over `rows` rows of `lanes` lanes each: add(lane, sums) for every packet of lanes of every tile of rows.
+/// column_at(lane, extent) gives u and v at each row of a lane.
+/// `ahead`: what lies as many elements further is asked for on the way. 0: nothing.
+template <typename Lane, typename ColumnAt, typename Add>
+void sum_patch(Index rows, Index lanes, Index ahead, const ColumnAt& column_at, const Add& add) {
+  const auto tile = [&](Index r, auto tile_height) {
+    constexpr int height = decltype(tile_height)::value;
+    for_each_packet<Lane>(lanes, [&](Index l, auto extent) {
+      const auto column = column_at(l, extent);
+      for (Index row = r; ahead != 0 && row < r + height; ++row) column.prefetch(row, ahead);
+      const PacketSums<Lane> sums = sum_in_lanes<height, Lane>(column, r);
+      add(l, WideSums<Lane>{widen(sums.u), widen(sums.uv)});
+    });
+  };
+  Index r = 0;
+  for (; r + tile_rows <= rows; r += tile_rows) tile(r, std::integral_constant<int, tile_rows>{});
+  static_assert(tile_rows == 8, "the remainder below counts 4, 2, 1");
+  if (rows - r >= 4) tile(r, std::integral_constant<int, 4>{}), r += 4;
+  if (rows - r >= 2) tile(r, std::integral_constant<int, 2>{}), r += 2;
+  if (rows - r >= 1) tile(r, std::integral_constant<int, 1>{});
+}
+
+/// Adds lanes up into channels, pairwise: [fold, channels, inner] -> [channels]. Overwrites a_lane.
+inline void gather(double* a_lane, Index channels, Index inner, Index fold, double* a_channel) {
+  const Index row = channels * inner;
+  while (fold > 1) {
+    const Index half = (fold + 1) / 2;
+    for (Index l = 0; l < (fold - half) * row; ++l) a_lane[l] += a_lane[half * row + l];
+    fold = half;
+  }
+  if (inner == 1) {
+    std::copy_n(a_lane, channels, a_channel);
+    return;
+  }
+  for (Index c = 0; c < channels; ++c) {
+    Packet<double> sum = Packet<double>::all(0);
+    for_each_packet<double>(inner,
+                            [&](Index l, auto extent) { sum = sum + load<double>(a_lane + c * inner + l, extent); });
+    a_channel[c] = reduce_add(sum);
+  }
+}
+
+// `Terms` names the tensors that are read: terms.u(offset, centre, extent) and terms.v(u, offset, centre, extent) are
+// the factors at the elements from `offset` on, centre being their channels' number (a pivot, a mean).
+
+/// The factors down a column: at rows `stride` apart from offset `first` on. Lanes beyond a Part add nothing.
+template <typename Lane, typename Terms, typename Extent>
+struct Column {
+  const Terms& terms;
+  Index first, stride;
+  Packet<Lane> centre;
+  Extent extent;
+
+  Packet<Lane> u(Index row) const { return keep(terms.u(first + row * stride, centre, extent), extent); }
+  void prefetch(Index row, Index ahead) const { terms.prefetch(first + row * stride + ahead); }
+  Packet<Lane> v(Index row, Packet<Lane> u) const { return terms.v(u, first + row * stride, centre, extent); }
+};
+
+// centre: Lane [channels of the box].
+
+template <typename Lane, typename Terms>
+[[gnu::flatten]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre,
+                               ChannelSums& sums) {
+  static_assert(block_lanes % 64 == 0, "a last packet stays inside arrays of block_lanes");
+  const Index inner = plan.shape.inner, channels = box.channels(), lanes = plan.fold * channels * inner;
+  const bool lane_a_channel = lanes == channels;  // then nothing is spread, and nothing gathered
+  Lane spread_centre[block_lanes];
+  ChannelSums lane_sums;  // [fold, channels, inner]
+  ChannelSums& into = lane_a_channel ? sums : lane_sums;
+  if (!lane_a_channel) spread(centre, channels, inner, plan.fold, spread_centre);
+  const Lane* const lane_centre = lane_a_channel ? centre : spread_centre;
+  for_each_packet<Lane>(lanes, [&](Index l, auto) {
+    Wide<Lane>::zero().store_to(into.u + l);
+    Wide<Lane>::zero().store_to(into.uv + l);
+  });
+
+  const Index stride = plan.fold * plan.shape.channels * inner;
+  const auto patch = [&](Index outer, Index rows, Index patch_lanes) {
+    const Index first = plan.shape.offset(outer, box.channel_begin, 0);
+    sum_patch<Lane>(
+        rows, patch_lanes, plan.beyond_cache ? tile_rows * stride : 0,
+        [&](Index l, auto extent) {
+          return Column<Lane, Terms, decltype(extent)>{terms, first + l, stride, load<Lane>(lane_centre + l, extent),
+                                                       extent};
+        },
+        [&](Index l, const WideSums<Lane>& s) {
+          (Wide<Lane>::load_from(into.u + l) + s.u).store_to(into.u + l);
+          (Wide<Lane>::load_from(into.uv + l) + s.uv).store_to(into.uv + l);
+        });
+  };
+  const Index rows = (box.outer_end - box.outer_begin) / plan.fold;
+  const Index rest = (box.outer_end - box.outer_begin) % plan.fold;
+  patch(box.outer_begin, rows, lanes);
+  if (rest > 0) patch(box.outer_end - rest, 1, rest * channels * inner);
+  if (lane_a_channel) return;
+  gather(lane_sums.u, channels, inner, plan.fold, sums.u);
+  gather(lane_sums.uv, channels, inner, plan.fold, sums.uv);
+}
+
+/// Columns that are summed one after the other; such pieces are then summed in turn, so that double rounds less.
+inline constexpr Index piece_columns = 32;
+inline constexpr Index run_ahead = 1024;  // elements; measured on 32x64x56x56 and 8x64x112x112: a tenth faster
+
+template <typename Lane, typename Terms>
+[[gnu::flatten]] void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre,
+                               ChannelSums& sums) {
+  constexpr Index W = width<Lane>;
+  constexpr Index long_run = piece_columns * W;  // from here on a run is tiled by itself, not together with others
+  constexpr Index piece_values = piece_columns * tile_rows * W;
+  const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
+  const Index stride = plan.shape.channels * plan.shape.inner;
+  // One input was asked for by the element pass of the block before. With two, both blocks would not fit in L2.
+  const Index ahead = plan.beyond_cache && Terms::inputs > 1 ? run_ahead : 0;
+  for (Index c = 0; c < box.channels(); ++c) {
+    const auto channel_centre = Packet<Lane>::all(centre[c]);
+    const Index first = plan.shape.offset(box.outer_begin, box.channel_begin + c, box.inner_begin);
+    WideSums<Lane> total{Wide<Lane>::zero(), Wide<Lane>::zero()}, piece = total;
+    const auto patch = [&](Index from, Index patch_rows, Index lanes, Index row_stride) {
+      sum_patch<Lane>(
+          patch_rows, lanes, ahead,
+          [&](Index l, auto extent) {
+            return Column<Lane, Terms, decltype(extent)>{terms, from + l, row_stride, channel_centre, extent};
+          },
+          [&](Index, const WideSums<Lane>& s) { piece = piece + s; });
+    };
+    const auto end_piece = [&] {
+      total = total + piece;
+      piece = {Wide<Lane>::zero(), Wide<Lane>::zero()};
+    };
+    if (run < long_run && rows > 1) {
+      const Index step = std::max(tile_rows, round_down(piece_values / run, tile_rows));
+      for (Index r = 0; r < rows; r += step) {
+        patch(first + r * stride, std::min(step, rows - r), run, stride);
+        end_piece();
+      }
+    } else {
+      for (Index r = 0; r < rows; ++r) {
+        for (Index i = 0; i < run; i += piece_values) {
+          const Index from = first + r * stride + i, length = std::min(piece_values, run - i),
+                      whole = round_down(length, W);
+          patch(from, length / W, W, W);
+          if (whole < length) patch(from + whole, 1, length - whole, 0);
+          end_piece();
+        }
+      }
+    }
+    sums.u[c] = reduce_add(total.u);
+    sums.uv[c] = reduce_add(total.uv);
+  }
+}
+
+/// Sums over every channel of the box; order fixed by the shape.
+template <typename Lane, typename Terms>
+void sum_box(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre, ChannelSums& sums) {
+  if (plan.rows) {
+    sum_rows<Lane>(plan, box, terms, centre, sums);
+  } else {
+    sum_runs<Lane>(plan, box, terms, centre, sums);
+  }
+}
+
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+/// The factors of db and of sum dy * (x - centre): u = dy, v = x - centre.
+template <typename T>
+struct GradientTerms {
+  static constexpr int inputs = 2;
+  const T* x;
+  const T* dy;
+  void prefetch(Index offset) const {
+    detail::prefetch(x + offset);
+    detail::prefetch(dy + offset);
+  }
+  template <typename Lane, typename Extent>
+  Packet<Lane> u(Index offset, Packet<Lane>, Extent extent) const {
+    return load<Lane>(dy + offset, extent);
+  }
+  template <typename Lane, typename Extent>
+  Packet<Lane> v(Packet<Lane>, Index offset, Packet<Lane> centre, Extent extent) const {
+    return load<Lane>(x + offset, extent) - centre;
+  }
+};
+
+/// Sum of dy and of dy * (x - mean) over the box: double [channels of the box] each. O(values).
+template <typename T>
+void box_gradient_sums(const Plan& plan, const Box& box, const T* x, const T* dy, const double* mean, double* sum_dy,
+                       double* sum_dy_dev) {
+  ChannelSums sums;
+  sum_box(plan, box, GradientTerms<T>{x, dy}, mean, sums);
+  std::copy_n(sums.u, box.channels(), sum_dy);
+  std::copy_n(sums.uv, box.channels(), sum_dy_dev);
+}
+
+/// The reduction of passes.hpp that finds both sums. mean: double [C].
+template <typename T>
+struct GradientReduction {
+  const T* x;
+  const T* dy;
+  const double* mean;
+  void box(const Plan& plan, const Box& box, double* sum_dy, double* sum_dy_dev) const {
+    box_gradient_sums(plan, box, x, dy, mean + box.channel_begin, sum_dy, sum_dy_dev);
+  }
+  static void merge(Index, Index, double& sum_dy, double& sum_dy_dev, double box_sum_dy, double box_sum_dy_dev) {
+    sum_dy += box_sum_dy;
+    sum_dy_dev += box_sum_dy_dev;
+  }
+};
+
+/// The gradient of a training forward.
+template <typename T, typename Lane>
+struct GradientTraining {
+  static constexpr int coefficients = 4;
+  const T* x;
+  const T* dy;
+
+  template <typename Extent>
+  Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 4>& c, Extent extent) const {
+    return fma(load<Lane>(dy + offset, extent), c[1], fma(load<Lane>(x + offset, extent) - c[0], c[2], c[3]));
+  }
+  void prefetch(Index offset) const {
+    detail::prefetch(x + offset);
+    detail::prefetch(dy + offset);
+  }
+
+  static std::array<double, 4> fold(const ChannelNumbers& n, Index c) {
+    const auto hi = static_cast<double>(static_cast<Lane>(n.mean[c]));
+    return {hi, n.scale[c], -n.slope[c], (n.mean[c] - hi) * n.slope[c] - n.shift[c]};
+  }
+  static std::array<double, 4> copying() { return {0, 1, 0, -0.0}; }
+  static bool fits(const ChannelNumbers& n, Index c) {
+    return centres_in_float(n.mean[c]) && fits_float(n.scale[c]) && fits_float(n.slope[c]) && fits_float(n.shift[c]);
+  }
+  double exact(double copied, Index offset, const ChannelNumbers& n, Index c) const {
+    return copied * n.scale[c] - (static_cast<double>(x[offset]) - n.mean[c]) * n.slope[c] - n.shift[c];
+  }
+};
+
+/// The gradient of an eval forward.
+template <typename T, typename Lane>
+struct GradientEval {
+  static constexpr int coefficients = 1;
+  const T* dy;
+
+  template <typename Extent>
+  Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 1>& c, Extent extent) const {
+    return load<Lane>(dy + offset, extent) * c[0];
+  }
+  void prefetch(Index offset) const { detail::prefetch(dy + offset); }
+
+  static std::array<double, 1> fold(const ChannelNumbers& n, Index c) { return {n.scale[c]}; }
+  static std::array<double, 1> copying() { return {1}; }
+  static bool fits(const ChannelNumbers& n, Index c) { return fits_float(n.scale[c]); }
+  static double exact(double copied, Index, const ChannelNumbers& n, Index c) { return copied * n.scale[c]; }
+};
+
+}}}  // namespace tensornorm::v0::detail
+
+// ---- tensornorm/detail/passes.hpp
+// Passes over a whole tensor, on any number of threads: reduce every channel to two numbers, map every element, or both
+// a block at a time, so that a block is mapped while it is still in cache from being reduced.
+//
+// A reduction R offers
+//   r.box(plan, box, a, b)                          two numbers a channel of the box
+//   r.merge(n_before, n_box, a, b, box_a, box_b)    adds a box's numbers to those of the boxes before it
+// and a mapping M makes, from the finished numbers of a block of channels, what elementwise.hpp maps with.
+
+// ---- tensornorm/detail/parallel.hpp
+// Items of work on an Eigen device. A result belongs to its item, never to the thread that made it.
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+using Eigen::Index;
+
+/// Items that any number of threads take one by one. The caller takes them too, and waits only for helpers that are in
+/// the middle of one: a helper that starts late finds nothing to do. So nothing can deadlock, even when every thread of
+/// the pool is itself waiting here.
+class SharedItems {
+ public:
+  explicit SharedItems(Index items) : items_(items) {}
+
+  template <typename Work>
+  void run(const Work& work) {
+    for (Index item = next_++; item < items_; item = next_++) work(item);
+  }
+
+  /// Runs as a helper, if there is anything left to do.
+  template <typename Work>
+  void help(const Work& work) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (closed_) return;
+      ++helpers_;
+    }
+    run(work);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (--helpers_ == 0) idle_.notify_all();
+  }
+
+  /// Lets no further helper start, and waits for those at work.
+  void finish() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    closed_ = true;
+    idle_.wait(lock, [&] { return helpers_ == 0; });
+  }
+
+ private:
+  const Index items_;
+  std::atomic<Index> next_{0};
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  bool closed_ = false;
+  Index helpers_ = 0;
+};
+
+template <typename Device>
+int threads_of(const Device& device) {
+  return static_cast<int>(device.numThreads());
+}
+inline int threads_of(const Eigen::DefaultDevice&) { return 1; }
+
+/// work(0), ..., work(items - 1), each once, on the threads of the device; work must not throw. Returns when all are
+/// done. When memory runs out fewer threads help; nothing is thrown.
+template <typename Device, typename Work>
+void for_each_item(const Device& device, Index items, const Work& work) {
+  if constexpr (!std::is_same_v<Device, Eigen::DefaultDevice>) {
+    const Index helpers = std::min<Index>(threads_of(device), items) - 1;
+    if (helpers > 0) {
+      std::shared_ptr<SharedItems> shared;
+      try {
+        shared = std::make_shared<SharedItems>(items);
+        for (Index h = 0; h < helpers; ++h) {
+          device.getPool()->Schedule([shared, &work] { shared->help(work); });
+        }
+      } catch (const std::bad_alloc&) {  // the helpers that were found are enough
+      }
+      if (shared) {
+        shared->run(work);
+        return shared->finish();
+      }
+    }
+  }
+  for (Index item = 0; item < items; ++item) work(item);
+}
+
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+// Of these only that there is a prefetch was measured (32x64x56x56 ColMajor, eval: 2.1 to 1.0 times a copy), not how
+// far.
+inline constexpr Index prefetch_bytes = 4 * 1024;    // ahead of an element pass that reads what no other has
+inline constexpr Index prefetch_rows = 4;            // the same where a block is a column of the rows
+inline constexpr Index parallel_bytes = 128 * 1024;  // of x, from where on threads are woken
+
+/// The numbers of a block of channels, folded for an operation F and ready for the element pass.
+template <typename F, typename Lane>
+class BlockMap {
+ public:
+  /// fill(first, count, numbers) gives the numbers of `count` channels of the tensor from `first` on.
+  template <typename Fill>
+  BlockMap(const F& f, Index first, Index count, const Fill& fill) : f_(f) {
+    fill(first, count, numbers_);
+    for (Index c = 0; c < count; ++c) {
+      const auto folded = F::fold(numbers_, c);
+      for (std::size_t k = 0; k < folded.size(); ++k) table_.values[k][c] = static_cast<Lane>(folded[k]);
+    }
+    if constexpr (std::is_same_v<Lane, float>) {
+      for (Index c = 0; c < count; ++c) all_fit_ = all_fit_ && F::fits(numbers_, c);
+      if (!all_fit_) copy_wide_channels(count);
+    }
+  }
+
+  template <typename T>
+  void operator()(const Plan& plan, const Box& box, T* out, const Movement& movement) const {
+    map_box<Lane>(plan, box, f_, table_, out, movement);
+    if (!all_fit_) map_wide_channels(plan, box, out);
+  }
+
+ private:
+  /// The channels that float lanes cannot compute: the vector pass is to copy them.
+  void copy_wide_channels(Index count) {
+    for (Index c = 0; c < count; ++c) {
+      if (F::fits(numbers_, c)) continue;
+      const auto copying = F::copying();
+      for (std::size_t k = 0; k < copying.size(); ++k) table_.values[k][c] = static_cast<Lane>(copying[k]);
+    }
+  }
+  /// They are then computed in double where they lie, one by one. Rare.
+  template <typename T>
+  void map_wide_channels(const Plan& plan, const Box& box, T* out) const {
+    for (Index c = 0; c < box.channels(); ++c) {
+      if (F::fits(numbers_, c)) continue;
+      for (Index o = box.outer_begin; o < box.outer_end; ++o) {
+        for (Index i = box.inner_begin; i < box.inner_end; ++i) {
+          const Index offset = plan.shape.offset(o, box.channel_begin + c, i);
+          const double value = f_.exact(static_cast<double>(out[offset]), offset, numbers_, c);
+          out[offset] = static_cast<T>(static_cast<LaneOf<T>>(value));
+        }
+      }
+    }
+  }
+
+  F f_;
+  ChannelNumbers numbers_;
+  Coefficients<Lane, F::coefficients> table_;
+  bool all_fit_ = true;
+};
+
+/// map(block)(box), as map_all() calls it, for an operation f; fill() gives the numbers of a range of channels.
+template <typename F, typename T, typename Fill>
+auto mapping(const Plan& plan, const F& f, T* out, const Movement& movement, const Fill& fill) {
+  return [=, &plan](Index block) {
+    const Box whole = plan.box(block, 0);
+    return [=, &plan, map = BlockMap<F, LaneOf<T>>(f, whole.channel_begin, whole.channels(), fill)](const Box& box) {
+      map(plan, box, out, movement);
+    };
+  };
+}
+
+/// How an element pass that reads `inputs` tensors moves memory: in the caches, or past them where the tensors are
+/// larger. `second`: the pass follows one that read the block, and is followed by one that reads the neighbour.
+inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, bool in_place, bool second) {
+  Index next = prefetch_bytes / value_bytes;
+  if (plan.rows && plan.blocks > 1) {
+    next = prefetch_rows * plan.shape.channels * plan.shape.inner;
+  } else if (!plan.beyond_cache) {
+    next = 0;
+  } else if (second) {
+    const Index block = plan.block_channels * plan.shape.per_channel() * value_bytes * inputs;
+    const bool block_in_cache = block <= 2 * block_bytes;  // this one and the next one, in L2
+    next = block_in_cache ? plan.block_channels * plan.shape.inner : 0;
+  }
+  return {plan.beyond_cache && !in_place, next, second && inputs > 1};  // one input still fits L2, two need not
+}
+
+/// Scratch memory that grows to what the largest pass needed, and is then kept.
+using Scratch = std::vector<double>;
+
+template <typename Device>
+bool worth_threads(const Device& device, const Plan& plan, Index value_bytes) {
+  return threads_of(device) > 1 && plan.shape.size() * value_bytes >= parallel_bytes;
+}
+
+/// Doubles of scratch that reduce() wants: [chunks][2][C], or none on one thread.
+template <typename Device>
+Index scratch_size(const Device& device, const Plan& plan, Index value_bytes) {
+  return worth_threads(device, plan, value_bytes) ? 2 * plan.chunks * plan.shape.channels : 0;
+}
+
+/// a and b of one block of channels, chunk after chunk. a, b: double [C].
+template <typename R>
+void reduce_block(const Plan& plan, Index block, const R& r, double* a, double* b) {
+  double box_a[block_lanes], box_b[block_lanes];
+  Index before = 0;
+  for (Index chunk = 0; chunk < plan.chunks; ++chunk) {
+    const Box box = plan.box(block, chunk);
+    const Index first = box.channel_begin;
+    if (chunk == 0) {
+      r.box(plan, box, a + first, b + first);
+    } else {
+      r.box(plan, box, box_a, box_b);
+      for (Index c = 0; c < box.channels(); ++c) {
+        r.merge(before, box.per_channel(), a[first + c], b[first + c], box_a[c], box_b[c]);
+      }
+    }
+    before += box.per_channel();
+  }
+}
+
+/// a and b of all channels, in the same order as block by block, so with the same bits. O(values).
+template <typename Device, typename R>
+void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
+            Scratch& scratch) {
+  if (!worth_threads(device, plan, value_bytes)) {
+    for (Index block = 0; block < plan.blocks; ++block) reduce_block(plan, block, r, a, b);
+    return;
+  }
+  const Index chunks = plan.chunks, channels = plan.shape.channels;
+  const auto partial = [&](Index chunk) { return scratch.data() + 2 * chunk * channels; };
+  for_each_item(device, plan.blocks * chunks, [&](Index item) {
+    const Index chunk = item % chunks;
+    const Box box = plan.box(item / chunks, chunk);
+    r.box(plan, box, partial(chunk) + box.channel_begin, partial(chunk) + channels + box.channel_begin);
+  });
+  std::copy_n(partial(0), channels, a);
+  std::copy_n(partial(0) + channels, channels, b);
+  Index before = 0;
+  for (Index chunk = 1; chunk < chunks; ++chunk) {
+    before += plan.box(0, chunk - 1).per_channel();
+    const Index n = plan.box(0, chunk).per_channel();
+    for (Index c = 0; c < channels; ++c)
+      r.merge(before, n, a[c], b[c], partial(chunk)[c], partial(chunk)[channels + c]);
+  }
+}
+
+/// map(block)(box) for all boxes. map(block) must be callable from many threads at once. O(values).
+template <typename Device, typename Map>
+void map_all(const Device& device, const Plan& plan, Index value_bytes, bool last_to_first, const Map& map) {
+  const Index chunks = plan.chunks, blocks = plan.blocks;
+  const auto order = [&](Index k, Index count) { return last_to_first ? count - 1 - k : k; };
+  if (!worth_threads(device, plan, value_bytes)) {
+    for (Index b = 0; b < blocks; ++b) {
+      const auto map_box = map(order(b, blocks));
+      for (Index k = 0; k < chunks; ++k) map_box(plan.box(order(b, blocks), order(k, chunks)));
+    }
+    return;
+  }
+  for_each_item(device, blocks * chunks, [&](Index item) {
+    const Index i = order(item, blocks * chunks);
+    map(i / chunks)(plan.box(i / chunks, i % chunks));
+  });
+}
+
+/// Reduces, then finish(channel_begin, channel_end), then maps: a block at a time where one thread can have a whole
+/// block.
+template <typename Device, typename R, typename Finish, typename Map>
+void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
+                    Scratch& scratch, const Finish& finish, const Map& map) {
+  const bool threads = worth_threads(device, plan, value_bytes);
+  if (threads && plan.chunks > 1 && plan.blocks < 8 * threads_of(device)) {
+    reduce(device, plan, value_bytes, r, a, b, scratch);
+    finish(Index{0}, plan.shape.channels);
+    return map_all(device, plan, value_bytes, true, map);
+  }
+  const auto work = [&](Index block) {
+    reduce_block(plan, block, r, a, b);
+    const Box box = plan.box(block, 0);
+    finish(box.channel_begin, box.channel_end);
+    const auto map_box = map(block);
+    for (Index chunk = plan.chunks - 1; chunk >= 0; --chunk) map_box(plan.box(block, chunk));
+  };
+  if (threads) return for_each_item(device, plan.blocks, work);
+  for (Index block = 0; block < plan.blocks; ++block) work(block);
+}
+
+}}}  // namespace tensornorm::v0::detail
+
+// ---- tensornorm/detail/statistics.hpp
+// The mean and the sum of squared deviations of every channel, in one pass over memory.
+//
+// Deviations are taken from a pivot p near the channel's mean, so that neither a large mean nor a large count costs
+// digits: with s = sum(x - p) and q = sum((x - p)^2) over n values, mean = p + s/n and m2 = q - s^2/n.
+//
+// Channels of fewer than float_lanes_from values are summed in double lanes. From there on float lanes, flushed to
+// double every 8 terms: taking roundings as independent, their standard error is about 0.9 u sd / sqrt(n) in the mean
+// (u = 2^-24) and 0.5 u / sqrt(n/8) in m2, relatively; the tests hold the bounds. Where a pivot turns out to be far
+// from the mean, or squares left the range of float, the box is summed once more, in double and about the mean just
+// found, and the channels in question take their result from there.
+
+// ---- tensornorm/moments.hpp
+// Count, mean and sum of squared deviations: what is known of a set of values, in a form that can be merged.
+
+namespace tensornorm { inline namespace v0 {
+
+/// The moments of `count` values: their mean, and m2 = sum of (x - mean)^2.
+///
+/// merge() is the pairwise update of Chan, Golub and LeVeque, "Algorithms for Computing the Sample Variance" (The
+/// American Statistician 37, 1983): exact in exact arithmetic, and free of cancellation in floating point.
+struct Moments {
+  double count = 0;  ///< number of values
+  double mean = 0;   ///< of the values; 0 where there are none
+  double m2 = 0;     ///< sum of (x - mean)^2
+
+  /// m2 / (count - correction): correction 0 is the biased variance, 1 the unbiased one.
+  double variance(int correction) const { return m2 / (count - correction); }
+};
+
+/// The moments of both sets together. Merging with an empty set changes nothing.
+inline Moments merge(const Moments& a, const Moments& b) {
+  if (a.count == 0) return b;
+  if (b.count == 0) return a;
+  const double count = a.count + b.count;
+  const double delta = b.mean - a.mean;
+  const double share = b.count / count;
+  return {count, a.mean + delta * share, a.m2 + b.m2 + delta * delta * (a.count * share)};
+}
+
+}}  // namespace tensornorm::v0
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+inline constexpr Index float_lanes_from = 1024;  // values a channel: u sd / 8 is then 4.5 standard errors of the mean
+template <typename T>  // averaged for a pivot; a double's variance has no digits to spare for a pivot far away
+inline constexpr Index pivot_samples = std::is_same_v<T, double> ? 32 : 8;
+
+/// Squared deviations: u = v = x - pivot.
+template <typename T>
+struct Deviations {
+  static constexpr int inputs = 1;
+  const T* x;
+  void prefetch(Index offset) const { detail::prefetch(x + offset); }
+  template <typename Lane, typename Extent>
+  Packet<Lane> u(Index offset, Packet<Lane> pivot, Extent extent) const {
+    return load<Lane>(x + offset, extent) - pivot;
+  }
+  template <typename Lane, typename Extent>
+  Packet<Lane> v(Packet<Lane> u, Index, Packet<Lane>, Extent) const {
+    return u;
+  }
+};
+
+/// A channel's first value, for floats in double lanes: for as few values as are summed there it is near enough.
+template <typename T>
+void first_values(const Plan& plan, const Box& box, const T* x, double* pivot) {
+  const T* first = x + plan.shape.offset(box.outer_begin, box.channel_begin, box.inner_begin);
+  for (Index c = 0; c < box.channels(); ++c) {
+    const auto value = static_cast<double>(first[c * plan.shape.inner]);
+    pivot[c] = std::abs(value) <= std::numeric_limits<double>::max() ? value : 0.0;
+  }
+}
+
+/// A number near each channel's mean, always finite: the average of a few values from all over the box.
+///
+/// The average is rounded to a multiple of about a sixteenth of those values' spread. Had it more bits than that, x -
+/// pivot would be rounded the same way for all x of a binade, and the sum of those errors grow with n instead of
+/// averaging out. Values that are all the same have no spread, and are the pivot themselves.
+template <typename Lane, typename T>
+void choose_pivots(const Plan& plan, const Box& box, const T* x, Lane* pivot) {
+  const Index channels = box.channels(), rows = box.outer_end - box.outer_begin, run = box.inner_end - box.inner_begin;
+  constexpr Index samples = pivot_samples<T>;
+  Lane least[block_lanes], most[block_lanes];  // [channels]; pivot is the sum meanwhile
+  for (Index k = 0; k < samples; ++k) {        // of fewer values, some more than once
+    const Index o = box.outer_begin + rows * k / samples, i = box.inner_begin + run * k / samples;
+    const T* first = x + plan.shape.offset(o, box.channel_begin, i);
+    for (Index c = 0; c < channels; ++c) {
+      const auto value = static_cast<Lane>(first[c * plan.shape.inner]);
+      pivot[c] = k == 0 ? value : pivot[c] + value;
+      least[c] = k == 0 ? value : std::min(least[c], value);
+      most[c] = k == 0 ? value : std::max(most[c], value);
+    }
+  }
+  constexpr auto sixteenths = static_cast<Lane>(sizeof(Lane) == sizeof(float) ? 0x1p19 : 0x1p48);
+  for (Index c = 0; c < channels; ++c) {
+    const Lane mean = pivot[c] / static_cast<Lane>(samples), grid = (most[c] - least[c]) * sixteenths;
+    const Lane rounded = std::copysign((std::abs(mean) + grid) - grid, mean);
+    const Lane chosen = least[c] == most[c] ? least[c] : rounded;
+    pivot[c] = std::abs(chosen) <= std::numeric_limits<Lane>::max() ? chosen : Lane{0};
+  }
+}
+
+/// Whether sums in lanes of type Lane about a pivot are as good as they should be: in range, and the pivot near the
+/// mean. Comparisons are false for NaN.
+template <typename Lane, typename T>
+bool trusted(double n, double u, double m2) {
+  constexpr bool in_float = std::is_same_v<Lane, float>, of_doubles = std::is_same_v<T, double>;
+  constexpr double farthest = in_float ? 2 : of_doubles ? 0.5 : 0x1p20;  // (mean - pivot)^2, in variances
+  constexpr double smallest = in_float ? 0x1p-100 : -1;  // variance, above the underflow of squares of floats
+  return u * u <= farthest * n * m2 && m2 >= smallest * n && m2 <= std::numeric_limits<double>::max();
+}
+
+/// Mean and m2 about a pivot, from the sums about it.
+template <typename Lane>
+void moments_from_sums(const ChannelSums& sums, Index channels, double n, const Lane* pivot, double* mean, double* m2) {
+  const double per_value = 1 / n;
+  for (Index c = 0; c < channels; ++c) {
+    const double shift = sums.u[c] * per_value;
+    mean[c] = static_cast<double>(pivot[c]) + shift;
+    m2[c] = sums.uv[c] - sums.u[c] * shift;
+  }
+}
+
+template <typename Lane, typename T>
+void box_moments_in(const Plan& plan, const Box& box, const T* x, double* mean, double* m2) {
+  const auto n = static_cast<double>(box.per_channel());
+  const Index channels = box.channels();
+  Lane pivot[block_lanes];
+  ChannelSums sums;
+  if constexpr (std::is_same_v<Lane, double> && !std::is_same_v<T, double>) {
+    first_values(plan, box, x, pivot);
+  } else {
+    choose_pivots(plan, box, x, pivot);
+  }
+  sum_box(plan, box, Deviations<T>{x}, pivot, sums);
+  moments_from_sums(sums, channels, n, pivot, mean, m2);
+  bool all = true;
+  for (Index c = 0; c < channels; ++c) all = all && trusted<Lane, T>(n, sums.u[c], m2[c]);
+  if (all) return;
+
+  ChannelSums again;
+  double centre[block_lanes], mean_again[block_lanes], m2_again[block_lanes];
+  for (Index c = 0; c < channels; ++c) centre[c] = std::isfinite(mean[c]) ? mean[c] : static_cast<double>(pivot[c]);
+  sum_box(plan, box, Deviations<T>{x}, centre, again);
+  moments_from_sums(again, channels, n, centre, mean_again, m2_again);
+  for (Index c = 0; c < channels; ++c) {
+    if (trusted<Lane, T>(n, sums.u[c], m2[c])) continue;
+    mean[c] = mean_again[c];
+    const bool overflow = std::isinf(again.uv[c]) && std::isfinite(again.u[c]);  // of squares of doubles
+    m2[c] = overflow ? again.uv[c] : m2_again[c] < 0 ? 0 : m2_again[c];          // NaN stays NaN
+  }
+}
+
+/// The moments of the box's channels: mean and m2, double [channels of the box]. One pass over x, O(values).
+template <typename T>
+void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, double* m2) {
+  if constexpr (!std::is_same_v<T, double>) {
+    if (plan.shape.per_channel() >= float_lanes_from) return box_moments_in<float>(plan, box, x, mean, m2);
+  }
+  box_moments_in<double>(plan, box, x, mean, m2);
+}
+
+/// The reduction of passes.hpp that finds mean and m2.
+template <typename T>
+struct MomentsReduction {
+  const T* x;
+  void box(const Plan& plan, const Box& box, double* mean, double* m2) const { box_moments(plan, box, x, mean, m2); }
+  static void merge(Index before, Index count, double& mean, double& m2, double box_mean, double box_m2) {
+    const Moments all = tensornorm::merge(Moments{static_cast<double>(before), mean, m2},
+                                          Moments{static_cast<double>(count), box_mean, box_m2});
+    mean = all.mean;
+    m2 = all.m2;
+  }
+};
+
+/// invstd[c] = 1 / sqrt(m2[c] / n + eps). invstd may be m2.
+inline void invert_deviations(const double* m2, Index channels, double n, double eps, double* invstd) {
+  const auto count = Packet<double>::all(n), e = Packet<double>::all(eps), one = Packet<double>::all(1);
+  for_each_packet<double>(channels, [&](Index c, auto extent) {
+    store(invstd + c, one / sqrt(load<double>(m2 + c, extent) / count + e), extent);
+  });
+}
+
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 { namespace functional {
+
+using detail::Index;
+using detail::Scratch;
+
+/// Scale and shift of the normalised values, [C] each; null: 1 and 0.
+template <typename Scalar>
+struct Affine {
+  const Scalar* weight;  ///< the scale
+  const Scalar* bias;    ///< the shift
+};
+
+/// What a batch tells about its channels, double [C] each.
+struct BatchStatistics {
+  double* mean;    ///< of the channel's values
+  double* m2;      ///< sum of (x - mean)^2
+  double* invstd;  ///< 1 / sqrt(m2 / (n - correction) + eps)
+};
+
+/// Sums over a channel's values that the gradients are made of, double [C] each.
+struct GradientSums {
+  double* dy;      ///< sum of dy: the gradient of bias
+  double* dy_dev;  ///< sum of dy * (x - mean): times invstd, the gradient of weight
+};
+
+/// Doubles of scratch that a pass over x, empty or not, wants on this device.
+template <typename Device, typename T>
+Index scratch_doubles(const Device& device, const ChannelView<T>& x) {
+  if (x.size() == 0) return 0;
+  return detail::scratch_size(device, detail::plan_reduction(x.shape, sizeof(T)), sizeof(T));
+}
+
+// ----------------------------------------------------------------------------------------------------------- training
+
+/// First half of a training forward: mean and m2 of every channel of x.
+template <typename Device, typename T>
+void batch_moments(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
+                   Scratch& scratch) {
+  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  const detail::MomentsReduction<T> reduction{x.data};
+  detail::reduce(device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch);
+}
+
+/// Between the halves: invstd from m2, for channels [begin, end) of n values each.
+inline void batch_invstd(Index begin, Index end, Index n, double eps, int correction,
+                         const BatchStatistics& statistics) {
+  const auto count = static_cast<double>(n - correction);
+  detail::invert_deviations(statistics.m2 + begin, end - begin, count, eps, statistics.invstd + begin);
+  if (eps > 0) return;
+  for (Index c = begin; c < end; ++c) {  // a constant channel gives bias, as in PyTorch, not NaN
+    if (statistics.m2[c] == 0) statistics.invstd[c] = 0;
+  }
+}
+
+namespace internal {
+
+/// weight * invstd, for `count` channels from `first` on. invstd: double [count].
+template <typename Scalar>
+void fill_scale(const Affine<Scalar>& affine, const double* invstd, Index first, Index count, double* scale) {
+  if (affine.weight == nullptr) {
+    std::copy_n(invstd, count, scale);
+  } else {
+    for (Index c = 0; c < count; ++c) scale[c] = static_cast<double>(affine.weight[first + c]) * invstd[c];
+  }
+}
+
+/// bias, or 0.
+template <typename Scalar>
+void fill_bias(const Affine<Scalar>& affine, Index first, Index count, double* bias) {
+  if (affine.bias == nullptr) {
+    std::fill_n(bias, count, 0.0);
+  } else {
+    for (Index c = 0; c < count; ++c) bias[c] = static_cast<double>(affine.bias[first + c]);
+  }
+}
+
+/// weight / sqrt(var + eps), for `count` channels from `first` on. var: [C] as the layer keeps it.
+template <typename Scalar>
+void fill_running_scale(const Affine<Scalar>& affine, const Scalar* var, double eps, Index first, Index count,
+                        double* scale) {
+  double invstd[detail::block_lanes];
+  for (Index c = 0; c < count; ++c) invstd[c] = static_cast<double>(var[first + c]);
+  detail::invert_deviations(invstd, count, 1, eps, invstd);
+  fill_scale(affine, invstd, first, count, scale);
+}
+
+/// (x - mean) * invstd * weight + bias, as a mapping for passes.hpp.
+template <typename T, typename Scalar>
+auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, const BatchStatistics& statistics,
+                   const Affine<Scalar>& affine, const ChannelView<T>& y) {
+  const bool in_place = x.data == y.data;
+  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, true);
+  const detail::NormalizeTraining<T, detail::LaneOf<T>> f{{x.data}};
+  return detail::mapping(plan, f, y.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
+    std::copy_n(statistics.mean + first, count, numbers.mean);
+    fill_scale(affine, statistics.invstd + first, first, count, numbers.scale);
+    fill_bias(affine, first, count, numbers.shift);
+  });
+}
+
+/// The gradient of a training forward, as a mapping for passes.hpp.
+template <typename T, typename Scalar>
+auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, const ChannelView<const T>& dy,
+                    const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
+                    const GradientSums& sums, const ChannelView<T>& dx) {
+  const bool in_place = dy.data == dx.data;
+  const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, true);
+  const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
+  const auto n = static_cast<double>(x.shape.per_channel());
+  const double per_value = 1 / n, per_freedom = 1 / (n - correction);
+  return detail::mapping(plan, f, dx.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
+    std::copy_n(mean + first, count, numbers.mean);
+    fill_scale(affine, invstd + first, first, count, numbers.scale);
+    for (Index c = 0; c < count; ++c) {
+      const double inv = invstd[first + c];
+      numbers.slope[c] = numbers.scale[c] * inv * (sums.dy_dev[first + c] * inv * per_freedom);
+      numbers.shift[c] = numbers.scale[c] * (sums.dy[first + c] * per_value);
+    }
+  });
+}
+
+}  // namespace internal
+
+/// Second half of a training forward: y = (x - mean) * invstd * weight + bias. y may be x.
+template <typename Device, typename T, typename Scalar>
+void normalize(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
+               const Affine<Scalar>& affine, const ChannelView<T>& y) {
+  const auto plan = detail::plan_map(x.shape, sizeof(T));
+  detail::map_all(device, plan, sizeof(T), false, internal::normalisation(plan, x, statistics, affine, y));
+}
+
+/// A training forward: fills the statistics of x, then y. y may be x.
+template <typename Device, typename T, typename Scalar>
+void training_forward(const Device& device, const ChannelView<const T>& x, const Affine<Scalar>& affine, double eps,
+                      int correction, const BatchStatistics& statistics, const ChannelView<T>& y, Scratch& scratch) {
+  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  const detail::MomentsReduction<T> reduction{x.data};
+  detail::reduce_and_map(
+      device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch,
+      [&](Index begin, Index end) { batch_invstd(begin, end, x.shape.per_channel(), eps, correction, statistics); },
+      internal::normalisation(plan, x, statistics, affine, y));
+}
+
+/// First half of a backward: both sums, about the given mean (double [C]).
+template <typename Device, typename T>
+void gradient_sums(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
+                   const double* mean, const GradientSums& sums, Scratch& scratch) {
+  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  const detail::GradientReduction<T> reduction{x.data, dy.data, mean};
+  detail::reduce(device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch);
+}
+
+/// Second half of a training backward: dx from the sums. mean, invstd: double [C], of the forward. dx may be dy.
+template <typename Device, typename T, typename Scalar>
+void input_gradient(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
+                    const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
+                    const GradientSums& sums, const ChannelView<T>& dx) {
+  const auto plan = detail::plan_map(x.shape, sizeof(T));
+  detail::map_all(device, plan, sizeof(T), false,
+                  internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx));
+}
+
+/// A training backward: fills the sums, then dx. mean, invstd: double [C], of the forward. dx may be dy.
+template <typename Device, typename T, typename Scalar>
+void training_backward(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
+                       const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
+                       const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
+  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  const detail::GradientReduction<T> reduction{x.data, dy.data, mean};
+  detail::reduce_and_map(
+      device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch, [](Index, Index) {},
+      internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx));
+}
+
+// --------------------------------------------------------------------------------------------------------------- eval
+
+/// y = (x - mean) / sqrt(var + eps) * weight + bias, with mean and var [C] as the layer keeps them. y may be x.
+template <typename Device, typename T, typename Scalar>
+void eval_forward(const Device& device, const ChannelView<const T>& x, const Scalar* mean, const Scalar* var,
+                  double eps, const Affine<Scalar>& affine, const ChannelView<T>& y) {
+  const auto plan = detail::plan_map(x.shape, sizeof(T));
+  const bool in_place = x.data == y.data;
+  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
+  const detail::NormalizeEval<T, detail::LaneOf<T>> f{x.data};
+  const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
+    for (Index c = 0; c < count; ++c) numbers.mean[c] = static_cast<double>(mean[first + c]);
+    internal::fill_running_scale(affine, var, eps, first, count, numbers.scale);
+    internal::fill_bias(affine, first, count, numbers.shift);
+  };
+  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, y.data, movement, fill));
+}
+
+/// dx = dy * weight / sqrt(var + eps), with var [C] as the layer keeps it. dx may be dy.
+template <typename Device, typename T, typename Scalar>
+void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, const Scalar* var, double eps,
+                         const Affine<Scalar>& affine, const ChannelView<T>& dx) {
+  const auto plan = detail::plan_map(dy.shape, sizeof(T));
+  const bool in_place = dy.data == dx.data;
+  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
+  const detail::GradientEval<T, detail::LaneOf<T>> f{dy.data};
+  const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
+    internal::fill_running_scale(affine, var, eps, first, count, numbers.scale);
+  };
+  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, dx.data, movement, fill));
+}
+
+}}}  // namespace tensornorm::v0::functional
+
+// ---- tensornorm/running_stats.hpp
+// The running statistics: an exponential or a cumulative average of the batches' means and variances.
+
+namespace tensornorm { inline namespace v0 {
+
+/// The weight of the new batch, the `batches`-th since the statistics were reset: the momentum, or without one
+/// 1/batches, which makes the statistics the mean over all batches. (torch/nn/modules/batchnorm.py:
+/// exponential_average_factor)
+inline double average_factor(const std::optional<double>& momentum, std::int64_t batches) {
+  return momentum ? *momentum : 1.0 / static_cast<double>(batches);
+}
+
+// PyTorch's CPU code computes `momentum * batch + (1 - momentum) * running` with a rounding after every operation; the
+// mean wholly in the layer's type, the variance with its first product and the sum in double. After a few batches the
+// last digits depend on it, so these two round the same way, whether or not a compiler contracts a*b + c to one FMA.
+
+/// a*b, rounded to Scalar before anything is added to it.
+template <typename Scalar>
+Scalar product(Scalar a, Scalar b) {
+  return detail::uncontracted(a * b);
+}
+
+/// (1 - factor) * running + factor * mean.
+template <typename Scalar>
+Scalar updated_mean(Scalar running, double mean, double factor) {
+  const auto m = static_cast<Scalar>(factor);
+  return product(m, static_cast<Scalar>(mean)) + product(Scalar{1} - m, running);
+}
+
+/// (1 - factor) * running + factor * variance.
+template <typename Scalar>
+Scalar updated_var(Scalar running, double variance, double factor) {
+  const auto m = static_cast<Scalar>(factor);
+  const double batch = product(static_cast<double>(m), static_cast<double>(static_cast<Scalar>(variance)));
+  return static_cast<Scalar>(batch + static_cast<double>(product(Scalar{1} - m, running)));
+}
+
+}}  // namespace tensornorm::v0
+
+// ---- tensornorm/detail/layer_checks.hpp
+// Every check that a layer makes before it writes anything, and the words it fails with. Where PyTorch has a message
+// for the same mistake, ours begins with it.
+
+// ---- tensornorm/options.hpp
+// What a batch-norm layer can be asked to do differently, with PyTorch's names and defaults.
+
+namespace tensornorm { inline namespace v0 {
+
+/// The options of a layer: an aggregate, so that C++20 callers can write `{.eps = 1e-3}`.
+/// Names, defaults and meaning are torch.nn.BatchNorm2d's; `channel_axis` and the two corrections are additions.
+struct BatchNormOptions {
+  /// Added to the variance before the square root. At least 0.
+  double eps = 1e-5;
+  /// Weight of the new batch in the running statistics; nullopt: their cumulative average. Any finite number.
+  std::optional<double> momentum = 0.1;
+  /// Whether the layer has weight and bias.
+  bool affine = true;
+  /// Whether the layer keeps running_mean and running_var, and normalises with them in eval mode.
+  bool track_running_stats = true;
+  /// The axis of the input that counts channels; negative counts from the last axis, -1 is channels-last.
+  int channel_axis = 1;
+  /// The variance that normalises divides by n - correction. PyTorch, Keras and ONNX: 0.
+  int correction = 0;
+  /// The variance that enters running_var divides by n - running_correction. PyTorch: 1; Keras and ONNX: 0.
+  int running_correction = 1;
+};
+
+/// The momentum that means `running = decay * running + (1 - decay) * batch`, the convention of Keras and ONNX.
+constexpr double momentum_from_decay(double decay) { return 1.0 - decay; }
+
+}}  // namespace tensornorm::v0
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+inline void check_options(Index num_features, const BatchNormOptions& options) {
+  if (num_features <= 0) fail_argument("num_features should be at least 1, not ", num_features);
+  if (!(options.eps >= 0)) fail_argument("eps should be at least 0, not ", options.eps);
+  if (options.momentum && !std::isfinite(*options.momentum)) {
+    fail_argument("momentum should be finite, or absent for a cumulative average, not ", *options.momentum);
+  }
+  if (options.correction < 0) fail_argument("correction should be at least 0, not ", options.correction);
+  if (options.running_correction < 0) {
+    fail_argument("running_correction should be at least 0, not ", options.running_correction);
+  }
+}
+
+/// Ranks and scalars, at compile time.
+template <typename X, int SpatialDims, typename Scalar>
+constexpr void check_types() {
+  constexpr int rank = EigenTraits<X>::rank;
+  static_assert(SpatialDims != 1 || rank == 2 || rank == 3,
+                "BatchNorm1d: expected 2D or 3D input, (N, C) or (N, C, L)");
+  static_assert(SpatialDims != 2 || rank == 4, "BatchNorm2d: expected 4D input, (N, C, H, W)");
+  static_assert(SpatialDims != 3 || rank == 5, "BatchNorm3d: expected 5D input, (N, C, D, H, W)");
+  using T = typename EigenTraits<X>::Scalar;
+  constexpr bool half = std::is_same_v<T, Eigen::half> || std::is_same_v<T, Eigen::bfloat16>;
+  static_assert(std::is_same_v<T, Scalar> || (std::is_same_v<Scalar, float> && half),
+                "tensornorm: the input's scalar must be the layer's own, or half or bfloat16 for a float layer");
+}
+
+/// Whether two tensors may go together: same scalar, rank and storage order.
+template <typename X, typename Y>
+constexpr void check_same_kind() {
+  using A = EigenTraits<X>;
+  using B = EigenTraits<Y>;
+  static_assert(std::is_same_v<typename A::Scalar, typename B::Scalar>, "tensornorm: all tensors need the same scalar");
+  static_assert(A::rank == B::rank, "tensornorm: all tensors need the same rank");
+  static_assert(!A::has_order || !B::has_order || A::row_major == B::row_major,
+                "tensornorm: all tensors need the same storage order");
+}
+
+/// PyTorch's words for a number of channels that does not fit, and what would.
+template <typename T, int Rank>
+void check_channels(const Operand<T, Rank>& x, const Shape& shape, Index num_features, int channel_axis,
+                    const char* owner) {
+  if (shape.channels == num_features) return;
+  std::string hint;
+  for (int axis = Rank - 1; axis >= 0 && hint.empty(); --axis) {
+    if (x.dimensions[static_cast<std::size_t>(axis)] == num_features) {
+      hint = text("; did you mean channel_axis = ", axis == Rank - 1 ? -1 : axis, "?");
+    }
+  }
+  fail_argument(owner, " should contain ", shape.channels, " elements not ", num_features, ": x of shape ",
+                x.dimensions, " has ", shape.channels, " channels along channel_axis ", channel_axis,
+                ", expected num_features = ", num_features, hint);
+}
+
+/// A parameter, statistic or gradient, which users can resize: one number a channel, or none.
+inline void check_vector(const char* name, Index size, Index num_features) {
+  if (size != 0 && size != num_features) fail_argument(name, " should contain ", num_features, " elements not ", size);
+}
+
+/// Batch statistics need more values a channel than their variance's divisor takes away, and more than one.
+template <std::size_t Rank>
+void check_values_per_channel(Index n, int least, const Dimensions<Rank>& dimensions) {
+  if (n > least) return;
+  fail_argument("Expected more than ", least, least == 1 ? " value" : " values",
+                " per channel when training, got input size ", dimensions);
+}
+
+template <typename T, int Rank>
+void check_memory(const Operand<T, Rank>& x, const char* name) {
+  if (x.data == nullptr && x.bytes() > 0)
+    fail_argument(name, " of shape ", x.dimensions, " has a null pointer for data");
+}
+
+/// Bytes in use under a name that users know.
+struct Memory {
+  const char* name;
+  const void* data;
+  std::size_t bytes;
+};
+
+/// An output's memory shares no byte with `other`. x: of the output's sizes.
+template <typename Y, typename T, int Rank>
+void check_apart(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& other) {
+  if (dimensions_of(y) == x.dimensions && overlap(y.data(), x.bytes(), other.data, other.bytes)) {
+    fail_argument(name, " overlaps ", other.name, ": expected memory of its own");
+  }
+}
+
+/// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it, and
+/// apart from `others`.
+template <typename Y, typename T, int Rank, std::size_t N>
+void check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias,
+                  const std::array<Memory, N>& others) {
+  static_assert(EigenTraits<Y>::has_memory, "tensornorm: an output must have memory of its own or mapped");
+  const auto sizes = dimensions_of(y);
+  if (sizes != x.dimensions) {
+    if (is_resizable(y)) return;
+    fail_argument(name, " should have the shape ", x.dimensions, " of the input, not ", sizes);
+  }
+  if (!is_contiguous(y)) fail_argument(name, " of shape ", sizes, " should be contiguous: it has strides");
+  if (x.bytes() == 0) return;
+  if (y.data() == nullptr) fail_argument(name, " of shape ", sizes, " has a null pointer for data");
+  if (overlap(y.data(), x.bytes(), alias.data, alias.bytes) && static_cast<const void*>(y.data()) != alias.data) {
+    fail_argument(name, " overlaps part of ", alias.name, ": expected the same memory, or memory of its own");
+  }
+  for (const Memory& other : others) check_apart(name, y, x, other);
+}
+
+inline std::string short_number(double value) {
+  char digits[32];
+  std::snprintf(digits, sizeof(digits), "%g", value);
+  return digits;
+}
+
+inline std::ostream& print_layer(std::ostream& out, const char* name, Index num_features,
+                                 const BatchNormOptions& options) {
+  const auto truth = [](bool value) { return value ? "True" : "False"; };
+  const BatchNormOptions usual;
+  out << name << '(' << num_features << ", eps=" << short_number(options.eps)
+      << ", momentum=" << (options.momentum ? short_number(*options.momentum) : "None")
+      << ", affine=" << truth(options.affine) << ", track_running_stats=" << truth(options.track_running_stats);
+  if (options.channel_axis != usual.channel_axis) out << ", channel_axis=" << options.channel_axis;
+  if (options.correction != usual.correction) out << ", correction=" << options.correction;
+  if (options.running_correction != usual.running_correction)
+    out << ", running_correction=" << options.running_correction;
+  return out << ')';
+}
+
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+/// Parameters, running statistics and gradients: [C] each, or empty. Users hold references to the vectors and may
+/// assign or resize them, so that their sizes are checked before every pass.
+template <typename Scalar>
+struct LayerState {
+  using Vector = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
+
+  Index num_features;
+  BatchNormOptions options;
+  bool training = true;
+  Vector weight, bias;
+  Vector weight_grad, bias_grad;
+  Vector running_mean, running_var;
+  std::int64_t num_batches_tracked = 0;
+
+  LayerState(Index features, const BatchNormOptions& chosen) : num_features(features), options(chosen) {
+    check_options(features, chosen);
+    if (chosen.affine) weight_grad.setZero(features), bias_grad.setZero(features);
+    reset_parameters();
+  }
+
+  void reset_running_stats() {
+    if (!options.track_running_stats) return;
+    running_mean.setZero(num_features);
+    running_var.setOnes(num_features);
+    num_batches_tracked = 0;
+  }
+  void reset_parameters() {
+    reset_running_stats();
+    if (options.affine) weight.setOnes(num_features), bias.setZero(num_features);
+  }
+
+  /// Whether eval mode normalises with the running statistics; without any, with those of the batch.
+  bool has_running_stats() const { return running_mean.size() > 0 || running_var.size() > 0; }
+
+  functional::Affine<Scalar> affine() const {
+    return {weight.size() > 0 ? weight.data() : nullptr, bias.size() > 0 ? bias.data() : nullptr};
+  }
+
+  /// After a training forward over n values a channel.
+  void update_running_stats(const functional::BatchStatistics& batch, Index n) {
+    if (!options.track_running_stats) return;
+    const double factor = average_factor(options.momentum, ++num_batches_tracked);
+    const auto freedom = static_cast<double>(n - options.running_correction);
+    for (Index c = 0; c < running_mean.size(); ++c) {
+      running_mean[c] = updated_mean(running_mean[c], batch.mean[c], factor);
+    }
+    for (Index c = 0; c < running_var.size(); ++c) {
+      running_var[c] = updated_var(running_var[c], batch.m2[c] / freedom, factor);
+    }
+  }
+
+  /// After a backward with the invstd of its forward. A gradient is added only for a parameter that is there.
+  void add_gradients(const functional::GradientSums& sums, const double* invstd) {
+    for (Index c = 0; c < (weight.size() > 0 ? weight_grad.size() : 0); ++c) {
+      weight_grad[c] = static_cast<Scalar>(static_cast<double>(weight_grad[c]) + sums.dy_dev[c] * invstd[c]);
+    }
+    for (Index c = 0; c < (bias.size() > 0 ? bias_grad.size() : 0); ++c) {
+      bias_grad[c] = static_cast<Scalar>(static_cast<double>(bias_grad[c]) + sums.dy[c]);
+    }
+  }
+
+  /// x as a view, once it and the vectors are found fit for a pass in the present mode.
+  template <typename T, int Rank>
+  ChannelView<T> checked_view(const Operand<T, Rank>& x, bool batch_statistics) const {
+    const Shape shape = shape_of(x, options.channel_axis, "x");
+    const char* owner = running_mean.size() > 0 ? "running_mean" : weight.size() > 0 ? "weight" : "x";
+    check_channels(x, shape, num_features, options.channel_axis, owner);
+    check_vector("weight", weight.size(), num_features);
+    check_vector("bias", bias.size(), num_features);
+    check_vector("running_mean", running_mean.size(), num_features);
+    check_vector("running_var", running_var.size(), num_features);
+    if (!training && has_running_stats()) {
+      if (running_mean.size() == 0) fail_argument("running_mean must be defined in evaluation mode");
+      if (running_var.size() == 0) fail_argument("running_var must be defined in evaluation mode");
+    }
+    if (shape.size() == 0) return {x.data, shape};
+    check_memory(x, "x");
+    if (batch_statistics) {
+      const bool updates = training && options.track_running_stats && running_var.size() > 0;
+      const int least = std::max({1, options.correction, updates ? options.running_correction : 0});
+      check_values_per_channel(shape.per_channel(), least, x.dimensions);
+    }
+    return {x.data, shape};
+  }
+
+  template <typename T, int Rank>
+  void check_dy(const Operand<T, Rank>& dy, const Operand<T, Rank>& x) const {
+    if (dy.dimensions != x.dimensions) {
+      fail_argument("dy should have the shape ", x.dimensions, " of x, not ", dy.dimensions);
+    }
+    check_memory(dy, "dy");
+    check_vector("weight_grad", weight_grad.size(), num_features);
+    check_vector("bias_grad", bias_grad.size(), num_features);
+  }
+
+  /// The memory that no output may overlap.
+  std::array<Memory, 6> memory() const {
+    const auto of = [](const char* name, const Vector& v) {
+      return Memory{name, v.data(), static_cast<std::size_t>(v.size()) * sizeof(Scalar)};
+    };
+    return {of("weight", weight),
+            of("bias", bias),
+            of("running_mean", running_mean),
+            of("running_var", running_var),
+            of("weight_grad", weight_grad),
+            of("bias_grad", bias_grad)};
+  }
+};
+
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+/// Names and order of torch.nn.BatchNorm2d's state_dict(). What the layer has not got is left out.
+template <typename Scalar>
+StateDict saved_state(const LayerState<Scalar>& layer, const std::string& prefix) {
+  StateDict saved;
+  const auto save = [&](const char* name, const auto& vector) {
+    if (vector.size() > 0) saved.insert(prefix + name, Array::from(vector));
+  };
+  save("weight", layer.weight);
+  save("bias", layer.bias);
+  save("running_mean", layer.running_mean);
+  save("running_var", layer.running_var);
+  if (layer.options.track_running_stats) {
+    saved.insert(prefix + "num_batches_tracked", Array({}, std::vector<std::int64_t>{layer.num_batches_tracked}));
+  }
+  return saved;
+}
+
+/// Reads a layer's state from a dict entry by entry, and collects what is wrong in PyTorch's words.
+template <typename Scalar>
+class StateReader {
+ public:
+  using Vector = typename LayerState<Scalar>::Vector;
+
+  StateReader(const StateDict& from, const std::string& prefix, Index num_features)
+      : from_(from), prefix_(prefix), num_features_(num_features) {}
+
+  /// The vector called `name`, if a layer that holds `present` has one and it is there without fault.
+  std::optional<Vector> vector(const char* name, const Vector& present) {
+    const Array* array = present.size() > 0 ? find(name) : nullptr;
+    if (array == nullptr) {
+      if (present.size() > 0) missing_ += text(missing_.empty() ? "" : ", ", '"', prefix_, name, '"');
+      return std::nullopt;
+    }
+    if (array->shape() != Array::Shape{num_features_}) {
+      fault("size mismatch for ", prefix_, name, ": copying a param with shape ", shape_text(array->shape()),
+            " from checkpoint, the shape in current model is [", num_features_, "].");
+      return std::nullopt;
+    }
+    if (array->dtype() == DType::int64 || array->dtype() == DType::int32 || array->dtype() == DType::uint8) {
+      fault(prefix_, name, " should hold real numbers, not whole ones.");
+      return std::nullopt;
+    }
+    try {
+      return array->template to<Vector>();
+    } catch (const std::invalid_argument& error) {
+      fault(prefix_, name, ": ", error.what(), '.');
+      return std::nullopt;
+    }
+  }
+
+  void check_variances(const std::optional<Vector>& running_var) {
+    for (Index c = 0; running_var && c < running_var->size(); ++c) {
+      const Scalar variance = (*running_var)[c];
+      if (!(variance >= 0)) {
+        fault(prefix_, "running_var should be at least 0, not ", variance, " in channel ", c, '.');
+      }
+    }
+  }
+
+  /// The number of batches, of shape [] or [1]; `present` where there is none, as in files of PyTorch before 0.4.1.
+  std::int64_t counter(const char* name, std::int64_t present) {
+    const Array* array = find(name);
+    if (array == nullptr) return present;
+    if (array->size() != 1 || array->shape().size() > 1) {
+      fault("size mismatch for ", prefix_, name, ": copying a param with shape ", shape_text(array->shape()),
+            " from checkpoint, the shape in current model is [].");
+      return present;
+    }
+    if (array->dtype() != DType::int64) {
+      fault(prefix_, name, " should be a 64-bit whole number.");
+      return present;
+    }
+    const std::int64_t count = array->template values<std::int64_t>()[0];
+    if (count < 0) fault(prefix_, name, " should be at least 0, not ", count, '.');
+    return count;
+  }
+
+  /// Throws std::invalid_argument with all faults, if there are any.
+  void finish(const char* layer_name, bool strict) {
+    std::string unexpected;
+    for (const auto& [name, array] : from_) {
+      const bool ours = name.compare(0, prefix_.size(), prefix_) == 0;
+      if (ours && read_.count(name) == 0) unexpected += text(unexpected.empty() ? "" : ", ", '"', name, '"');
+    }
+    std::string keys;
+    if (strict && !missing_.empty()) keys += text("\n\tMissing key(s) in state_dict: ", missing_, '.');
+    if (strict && !unexpected.empty()) keys += text("\n\tUnexpected key(s) in state_dict: ", unexpected, '.');
+    if (keys.empty() && faults_.empty()) return;
+    fail_argument("Error(s) in loading state_dict for ", layer_name, ':', keys, faults_);
+  }
+
+ private:
+  const Array* find(const char* name) {
+    const auto key = prefix_ + name;
+    read_.insert(key);
+    return from_.find(key);
+  }
+  template <typename... Parts>
+  void fault(const Parts&... parts) {
+    faults_ += text("\n\t", parts...);
+  }
+
+  const StateDict& from_;
+  const std::string& prefix_;
+  const Index num_features_;
+  std::set<std::string> read_;  // names that the layer knows
+  std::string missing_, faults_;
+};
+
+/// torch.nn.Module.load_state_dict for one layer; nothing is applied where anything is wrong.
+template <typename Scalar>
+void load_state(LayerState<Scalar>& layer, const char* layer_name, const StateDict& from, const std::string& prefix,
+                bool strict) {
+  StateReader<Scalar> reader(from, prefix, layer.num_features);
+  auto weight = reader.vector("weight", layer.weight);
+  auto bias = reader.vector("bias", layer.bias);
+  auto running_mean = reader.vector("running_mean", layer.running_mean);
+  auto running_var = reader.vector("running_var", layer.running_var);
+  reader.check_variances(running_var);
+  std::int64_t counter = layer.num_batches_tracked;
+  if (layer.options.track_running_stats) counter = reader.counter("num_batches_tracked", counter);
+  reader.finish(layer_name, strict);
+
+  const auto apply = [](auto& present, auto& loaded) {
+    if (loaded) present.swap(*loaded);
+  };
+  apply(layer.weight, weight);
+  apply(layer.bias, bias);
+  apply(layer.running_mean, running_mean);
+  apply(layer.running_var, running_var);
+  layer.num_batches_tracked = counter;
+}
+
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 {
+
+/// Batch normalization of tensors with `SpatialDims` axes beside batch and channels; use it as BatchNorm1d, 2d or 3d.
+///
+/// Scalar: float or double, the type of parameters and statistics. Inputs have the same scalar; a float layer also
+/// takes Eigen::half and Eigen::bfloat16, computes in float and rounds the output once. Inputs are Eigen::Tensor,
+/// TensorMap, TensorFixedSize, and for rank 2 any dense Eigen matrix or array; RowMajor or ColMajor, without a copy as
+/// long as their memory is contiguous. Other expressions are evaluated first.
+///
+/// - Meaning: torch.nn.BatchNorm2d (https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html).
+/// - Errors: std::invalid_argument for wrong values, std::logic_error for a wrong order of calls. After a throw layer
+///   and outputs are as they were.
+/// - Cost: O(elements) time; no allocation in forward(x, y) and backward(x, dy, dx) once the layer has run at that
+///   size.
+/// - Threads: the const members are safe from many threads at once; the others want the layer to themselves.
+template <typename Scalar, int SpatialDims>
+class BatchNorm {
+  static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>,
+                "tensornorm: a layer's parameters are float or double");
+
+ public:
+  /// Eigen::Matrix<Scalar, Eigen::Dynamic, 1>: one number a channel, [C].
+  using Vector = typename detail::LayerState<Scalar>::Vector;
+
+  /// A layer in training mode for num_features channels: weight 1, bias 0, running_mean 0, running_var 1.
+  /// Throws std::invalid_argument when num_features, eps, momentum or a correction makes no sense.
+  explicit BatchNorm(Eigen::Index num_features, BatchNormOptions options = {})
+      : state_(num_features, options), batch_(static_cast<std::size_t>(3 * num_features)) {}
+
+  /// Training mode: batch statistics normalise, and enter the running statistics.
+  BatchNorm& train(bool mode = true) {
+    state_.training = mode;
+    return *this;
+  }
+  /// Eval mode: the running statistics normalise; where there are none, those of the batch.
+  BatchNorm& eval() { return train(false); }
+  /// Whether the layer is in training mode, as a new one is.
+  bool is_training() const { return state_.training; }
+
+  /// \name Forward
+  /// The const ones are for eval mode only: on a layer in training mode they throw std::logic_error.
+  ///@{
+
+  /// y = (x - mean) / sqrt(var + eps) * weight + bias, in a new tensor of x's plain type and shape.
+  template <typename X>
+  auto forward(const X& x) {
+    return forward_to_new(*this, x);
+  }
+  /// The same, in eval mode.
+  template <typename X>
+  auto forward(const X& x) const {
+    return forward_to_new(*this, x);
+  }
+  /// forward(x).
+  template <typename X>
+  auto operator()(const X& x) {
+    return forward_to_new(*this, x);
+  }
+  /// forward(x), in eval mode.
+  template <typename X>
+  auto operator()(const X& x) const {
+    return forward_to_new(*this, x);
+  }
+
+  /// The same into y, of x's shape, scalar and storage order; y may be x. An empty y that owns its memory is resized.
+  template <typename X, typename Y>
+  void forward(const X& x, Y&& y) {
+    forward(Eigen::DefaultDevice{}, x, y);
+  }
+  /// The same, in eval mode.
+  template <typename X, typename Y>
+  void forward(const X& x, Y&& y) const {
+    forward(Eigen::DefaultDevice{}, x, y);
+  }
+
+  /// The same on a device: Eigen::DefaultDevice or Eigen::ThreadPoolDevice. Every device gives the same bits.
+  template <typename Device, typename X, typename Y>
+  void forward(const Device& device, const X& x, Y&& y) {
+    detail::check_types<X, SpatialDims, Scalar>();
+    detail::check_same_kind<X, std::decay_t<Y>>();
+    const detail::Input<X> in(x);
+    forward_operand(device, in.operand(), y);
+  }
+  /// The same, in eval mode.
+  template <typename Device, typename X, typename Y>
+  void forward(const Device& device, const X& x, Y&& y) const {
+    detail::check_types<X, SpatialDims, Scalar>();
+    detail::check_same_kind<X, std::decay_t<Y>>();
+    const detail::Input<X> in(x);
+    forward_operand(device, in.operand(), y);
+  }
+
+  ///@}
+  /// \name Backward
+  ///@{
+
+  /// dx, the gradient of the present mode's forward at x, given that of its output, dy; adds the parameters' gradients
+  /// to weight_grad() and bias_grad(). In training mode x must be the x of the last training forward, whose mean and
+  /// invstd the layer has kept; std::logic_error when there was none.
+  template <typename X, typename DY>
+  auto backward(const X& x, const DY& dy) {
+    typename detail::EigenTraits<X>::Plain dx;
+    backward(Eigen::DefaultDevice{}, x, dy, dx);
+    return dx;
+  }
+
+  /// The same into dx, of x's shape, scalar and storage order; dx may be dy, but must not share memory with x.
+  template <typename X, typename DY, typename DX>
+  void backward(const X& x, const DY& dy, DX&& dx) {
+    backward(Eigen::DefaultDevice{}, x, dy, dx);
+  }
+  /// The same on a device, with the same bits on every one.
+  template <typename Device, typename X, typename DY, typename DX>
+  void backward(const Device& device, const X& x, const DY& dy, DX&& dx) {
+    detail::check_types<X, SpatialDims, Scalar>();
+    detail::check_same_kind<X, DY>();
+    detail::check_same_kind<X, std::decay_t<DX>>();
+    const detail::Input<X> in(x);
+    const detail::Input<DY> in_dy(dy);
+    backward_operand(device, in.operand(), in_dy.operand(), dx);
+  }
+
+  ///@}
+  /// \name Parameters, statistics and gradients
+  ///@{
+
+  /// Size num_features, or 0 where the layer has none. They may be assigned to; a wrong size throws in the next pass.
+  Vector& weight() { return state_.weight; }
+  Vector& bias() { return state_.bias; }
+  Vector& running_mean() { return state_.running_mean; }
+  Vector& running_var() { return state_.running_var; }
+  Vector& weight_grad() { return state_.weight_grad; }
+  Vector& bias_grad() { return state_.bias_grad; }
+  const Vector& weight() const { return state_.weight; }
+  const Vector& bias() const { return state_.bias; }
+  const Vector& running_mean() const { return state_.running_mean; }
+  const Vector& running_var() const { return state_.running_var; }
+  const Vector& weight_grad() const { return state_.weight_grad; }
+  const Vector& bias_grad() const { return state_.bias_grad; }
+  /// weight_grad and bias_grad back to 0. O(C).
+  void zero_grad() { state_.weight_grad.setZero(), state_.bias_grad.setZero(); }
+
+  /// Training forwards since the statistics were reset.
+  std::int64_t num_batches_tracked() const { return state_.num_batches_tracked; }
+  /// Throws std::invalid_argument when count is below 0.
+  void set_num_batches_tracked(std::int64_t count) {
+    if (count < 0) detail::fail_argument("num_batches_tracked should be at least 0, not ", count);
+    state_.num_batches_tracked = count;
+  }
+
+  /// running_mean 0, running_var 1, counter 0; nothing on a layer that does not track.
+  void reset_running_stats() { state_.reset_running_stats(); }
+  /// The same, and weight 1 and bias 0 on an affine layer.
+  void reset_parameters() { state_.reset_parameters(); }
+
+  ///@}
+  /// \name State
+  ///@{
+
+  /// weight, bias, running_mean, running_var and num_batches_tracked, as far as the layer has them, with the prefix
+  /// ("features.1.") before every name.
+  StateDict state_dict(const std::string& prefix = "") const { return detail::saved_state(state_, prefix); }
+
+  /// Parameters and statistics from a dict, converted to the layer's scalar: the meaning and words of
+  /// torch.nn.Module.load_state_dict. Missing and unexpected names are errors when `strict`, wrong shapes and values
+  /// always; num_batches_tracked may be missing. Names without the prefix are no concern of this layer's.
+  /// Throws std::invalid_argument with all that is wrong in one message; nothing is changed then.
+  void load_state_dict(const StateDict& dict, const std::string& prefix = "", bool strict = true) {
+    detail::load_state(state_, name(), dict, prefix, strict);
+  }
+
+  ///@}
+
+  /// The number of channels, C, that the layer was made for.
+  Eigen::Index num_features() const { return state_.num_features; }
+  /// The options that it was made with.
+  const BatchNormOptions& options() const { return state_.options; }
+
+  /// As PyTorch prints it, with other options where they differ from PyTorch's.
+  friend std::ostream& operator<<(std::ostream& out, const BatchNorm& layer) {
+    return detail::print_layer(out, name(), layer.num_features(), layer.options());
+  }
+
+ private:
+  static constexpr const char* name() {
+    return SpatialDims == 1 ? "BatchNorm1d" : SpatialDims == 2 ? "BatchNorm2d" : "BatchNorm3d";
+  }
+
+  template <typename Layer, typename X>
+  static auto forward_to_new(Layer& layer, const X& x) {
+    detail::check_types<X, SpatialDims, Scalar>();
+    const detail::Input<X> in(x);
+    typename detail::EigenTraits<X>::Plain y;  // given its sizes once everything is checked
+    layer.forward_operand(Eigen::DefaultDevice{}, in.operand(), y);
+    return y;
+  }
+
+  // In each pass: check everything, then find all memory, then write.
+
+  template <typename Device, typename T, int Rank, typename Y>
+  void forward_operand(const Device& device, const detail::Operand<T, Rank>& x, Y& y) {
+    if (!state_.training) return std::as_const(*this).forward_operand(device, x, y);
+    const auto view = state_.checked_view(x, true);
+    detail::check_output("y", y, x, {"x", x.data, x.bytes()}, state_.memory());
+    reserve(partials_, functional::scratch_doubles(device, view));
+    detail::give_sizes(y, x.dimensions);
+    if (view.size() == 0) return;
+    const functional::BatchStatistics batch = split(batch_);
+    functional::training_forward(device, view, state_.affine(), options().eps, options().correction, batch,
+                                 like(view, y.data()), partials_);
+    remembered_ = view.shape.per_channel();
+    state_.update_running_stats(batch, remembered_);
+  }
+
+  template <typename Device, typename T, int Rank, typename Y>
+  void forward_operand(const Device& device, const detail::Operand<T, Rank>& x, Y& y) const {
+    if (state_.training) {
+      detail::fail_order(name(), " is const and in training mode, where forward would change it: call eval() first");
+    }
+    const bool running = state_.has_running_stats();
+    const auto view = state_.checked_view(x, !running);
+    detail::check_output("y", y, x, {"x", x.data, x.bytes()}, state_.memory());
+    std::vector<double> statistics, partials;  // of the batch, where there are no running statistics
+    if (!running && view.size() > 0) {
+      reserve(statistics, 3 * num_features());
+      reserve(partials, functional::scratch_doubles(device, view));
+    }
+    detail::give_sizes(y, x.dimensions);
+    if (view.size() == 0) return;
+    if (running) {
+      functional::eval_forward(device, view, running_mean().data(), running_var().data(), options().eps,
+                               state_.affine(), like(view, y.data()));
+    } else {
+      functional::training_forward(device, view, state_.affine(), options().eps, options().correction,
+                                   split(statistics), like(view, y.data()), partials);
+    }
+  }
+
+  template <typename Device, typename T, int Rank, typename DX>
+  void backward_operand(const Device& device, const detail::Operand<T, Rank>& x, const detail::Operand<T, Rank>& dy,
+                        DX& dx) {
+    const bool again = !state_.training && !state_.has_running_stats();  // batch statistics, found again from x
+    const auto view = state_.checked_view(x, again);
+    state_.check_dy(dy, x);
+    if (state_.training && view.size() > 0) check_remembered(view.shape.per_channel());
+    detail::check_output("dx", dx, x, {"dy", dy.data, dy.bytes()}, state_.memory());
+    detail::check_apart("dx", dx, x, {"x", x.data, x.bytes()});
+    reserve(work_, 5 * num_features());
+    reserve(partials_, functional::scratch_doubles(device, view));
+    detail::give_sizes(dx, x.dimensions);
+    if (view.size() == 0) return;
+
+    const ChannelView<T> dy_view{dy.data, view.shape};
+    const auto dx_view = like(view, dx.data());
+    const functional::GradientSums sums{work_.data() + 3 * num_features(), work_.data() + 4 * num_features()};
+    const functional::BatchStatistics of = split(state_.training ? batch_ : work_);
+    if (again) {
+      functional::batch_moments(device, view, of, partials_);
+      functional::batch_invstd(0, num_features(), view.shape.per_channel(), options().eps, options().correction, of);
+    }
+    if (state_.training || again) {
+      functional::training_backward(device, view, dy_view, of.mean, of.invstd, state_.affine(), options().correction,
+                                    sums, dx_view, partials_);
+    } else {
+      for (Eigen::Index c = 0; c < num_features(); ++c) {
+        of.mean[c] = static_cast<double>(running_mean()[c]);
+        of.invstd[c] = 1 / std::sqrt(static_cast<double>(running_var()[c]) + options().eps);
+      }
+      const bool parameters = weight().size() > 0 || bias().size() > 0;
+      if (parameters) functional::gradient_sums(device, view, dy_view, of.mean, sums, partials_);
+      functional::eval_input_gradient(device, dy_view, running_var().data(), options().eps, state_.affine(), dx_view);
+    }
+    state_.add_gradients(sums, of.invstd);
+  }
+
+  void check_remembered(Eigen::Index n) const {
+    if (remembered_ == 0) detail::fail_order("backward in training mode needs a training forward before it");
+    if (n != remembered_) {
+      detail::fail_argument("x should be that of the last training forward, with ", remembered_,
+                            " values per channel, not ", n);
+    }
+  }
+
+  /// Mean, m2 and invstd in a buffer of at least [3, C].
+  functional::BatchStatistics split(std::vector<double>& buffer) const {
+    return {buffer.data(), buffer.data() + num_features(), buffer.data() + 2 * num_features()};
+  }
+  template <typename T>
+  static ChannelView<std::remove_const_t<T>> like(const ChannelView<T>& view, std::remove_const_t<T>* data) {
+    return {data, view.shape};
+  }
+  static void reserve(std::vector<double>& buffer, Eigen::Index size) {
+    if (static_cast<Eigen::Index>(buffer.size()) < size) buffer.resize(static_cast<std::size_t>(size));
+  }
+
+  detail::LayerState<Scalar> state_;
+  Eigen::Index remembered_ = 0;  // values a channel of the last training forward; 0: there was none
+  std::vector<double> batch_;    // its mean, m2 and invstd, [3, C]
+  std::vector<double> work_;     // of a backward: statistics [3, C], then its two sums [2, C]
+  detail::Scratch partials_;     // of chunks, when threads share a channel
+};
+
+/// For (N, C) and (N, C, L).
+template <typename Scalar = float>
+using BatchNorm1d = BatchNorm<Scalar, 1>;
+/// For (N, C, H, W).
+template <typename Scalar = float>
+using BatchNorm2d = BatchNorm<Scalar, 2>;
+/// For (N, C, D, H, W).
+template <typename Scalar = float>
+using BatchNorm3d = BatchNorm<Scalar, 3>;
+
+}}  // namespace tensornorm::v0
+
+// ---- tensornorm/fold.hpp
+// A batch norm in eval mode is y = scale*x + shift a channel: on its own, or folded into the layer before it, so that
+// it costs nothing. (torch/nn/utils/fusion.py; Jacob et al., "Quantization and Training of Neural Networks", 2018, 3.2)
+//
+//   scale = weight / sqrt(running_var + eps)      shift = bias - scale * running_mean
+
+namespace tensornorm { inline namespace v0 {
+
+/// y = scale*x + shift, [C] each.
+template <typename Scalar>
+struct FoldedAffine {
+  ///@{
+  /// [C].
+  Eigen::Matrix<Scalar, Eigen::Dynamic, 1> scale, shift;
+  ///@}
+};
+
+namespace detail {
+
+/// Scale and shift in double, [C] each: what is folded is rounded once, at the end.
+template <typename Scalar, int SpatialDims>
+FoldedAffine<double> folded(const BatchNorm<Scalar, SpatialDims>& bn) {
+  if (bn.is_training()) fail_order("Fusion only for eval! Call eval() first");
+  const Index C = bn.num_features();
+  if (bn.running_mean().size() == 0 || bn.running_var().size() == 0) {
+    fail_order("folding needs running statistics, and this layer normalises with those of its batch");
+  }
+  check_vector("running_mean", bn.running_mean().size(), C);
+  check_vector("running_var", bn.running_var().size(), C);
+  check_vector("weight", bn.weight().size(), C);
+  check_vector("bias", bn.bias().size(), C);
+  FoldedAffine<double> folded;
+  folded.scale = (bn.running_var().template cast<double>().array() + bn.options().eps).sqrt().inverse();
+  if (bn.weight().size() > 0) folded.scale.array() *= bn.weight().template cast<double>().array();
+  folded.shift = -folded.scale.cwiseProduct(bn.running_mean().template cast<double>());
+  if (bn.bias().size() > 0) folded.shift += bn.bias().template cast<double>();
+  return folded;
+}
+
+/// Whether a bias is a vector: of Eigen's matrices and arrays, or a tensor of rank 1.
+template <typename B>
+constexpr bool is_vector() {
+  if constexpr (is_dense<B>) {
+    return B::IsVectorAtCompileTime;
+  } else {
+    return EigenTraits<B>::rank == 1;
+  }
+}
+
+/// Folds bn into a layer whose weight has its outputs along `axis`.
+template <typename W, typename B, typename Scalar, int SpatialDims>
+void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int axis) {
+  static_assert(EigenTraits<W>::has_memory && EigenTraits<B>::has_memory,
+                "tensornorm: weight and bias are folded in place, and need memory");
+  static_assert(is_vector<B>(), "tensornorm: bias must be a vector");
+  static_assert(std::is_same_v<typename EigenTraits<W>::Scalar, Scalar> &&
+                    std::is_same_v<typename EigenTraits<B>::Scalar, Scalar>,
+                "tensornorm: weight and bias need the layer's scalar");
+  const FoldedAffine<double> by = folded(bn);
+  if (!is_contiguous(weight)) fail_argument("weight should be contiguous: it has strides");
+  if (!is_contiguous(bias)) fail_argument("bias should be contiguous: it has strides");
+  const auto view = channel_view(weight, axis);
+  const Index C = bn.num_features();
+  if (view.shape.channels != C) {
+    fail_argument("weight of shape ", dimensions_of(weight), " should have ", C, " outputs along axis ", axis);
+  }
+  auto sizes = dimensions_of(bias);
+  for (auto& size : sizes) size = size == 0 ? C : size;
+  const bool absent = is_resizable(bias) && comes_in<B>(sizes);
+  if (bias.size() != C && !absent) fail_argument("bias should contain ", C, " elements not ", bias.size());
+  if (absent) {
+    resize(bias, sizes);
+    std::fill_n(bias.data(), C, Scalar{0});
+  }
+
+  for (Index o = 0; o < view.shape.outer; ++o) {
+    for (Index c = 0; c < C; ++c) {
+      Scalar* const row = view.data + view.shape.offset(o, c, 0);
+      for (Index i = 0; i < view.shape.inner; ++i) {
+        row[i] = static_cast<Scalar>(static_cast<double>(row[i]) * by.scale[c]);
+      }
+    }
+  }
+  for (Index c = 0; c < C; ++c) {
+    Scalar& b = bias.data()[c];
+    b = static_cast<Scalar>(by.scale[c] * static_cast<double>(b) + by.shift[c]);
+  }
+}
+
+}  // namespace detail
+
+/// What bn does in eval mode, as scale and shift of its channels. Throws std::logic_error when bn is in training mode
+/// or has no running statistics. O(C).
+template <typename Scalar, int SpatialDims>
+FoldedAffine<Scalar> fold(const BatchNorm<Scalar, SpatialDims>& bn) {
+  const FoldedAffine<double> folded = detail::folded(bn);
+  return {folded.scale.template cast<Scalar>(), folded.shift.template cast<Scalar>()};
+}
+
+// Below, weight and bias belong to the layer that bn follows, and together do afterwards what both did: they may be
+// matrices, tensors or maps of either storage order. An empty bias that can be resized stands for none, and becomes one
+// of [out]. Throws std::logic_error as fold() does, std::invalid_argument for sizes that do not fit; nothing has been
+// changed then. O(size of weight).
+
+/// y = bn(weight * x + bias), weight (out, in), bias (out).
+template <typename W, typename B, typename Scalar, int SpatialDims>
+void fold_into_linear(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn) {
+  static_assert(detail::EigenTraits<W>::rank == 2, "tensornorm: expected a linear layer's weight, (out, in)");
+  detail::fold_into(weight, bias, bn, 0);
+}
+
+/// The same for a convolution, grouped or not: weight (out, in, kH, kW), or with one or three axes of the kernel.
+template <typename W, typename B, typename Scalar, int SpatialDims>
+void fold_into_convolution(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn) {
+  static_assert(detail::EigenTraits<W>::rank >= 3, "tensornorm: expected a convolution's weight, (out, in, kH, kW)");
+  detail::fold_into(weight, bias, bn, 0);
+}
+
+/// The same for a transposed convolution of one group: weight (in, out, kH, kW).
+template <typename W, typename B, typename Scalar, int SpatialDims>
+void fold_into_transposed_convolution(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn) {
+  static_assert(detail::EigenTraits<W>::rank >= 3,
+                "tensornorm: expected a transposed convolution's weight, (in, out, kH, kW)");
+  detail::fold_into(weight, bias, bn, 1);
+}
+
+}}  // namespace tensornorm::v0
+
+// ---- tensornorm/print.hpp
+// A layer's parameters and statistics as a table, to look at while debugging.
+
+namespace tensornorm { inline namespace v0 {
+
+/// Prints the layer, its mode and counter, and a row a channel: what it has of weight, bias, running_mean and
+/// running_var, in six digits. Of more than `most` channels, the first and the last are shown. O(channels shown).
+template <typename Scalar, int SpatialDims>
+std::ostream& print_state(std::ostream& out, const BatchNorm<Scalar, SpatialDims>& bn, Eigen::Index most = 16) {
+  out << bn << (bn.is_training() ? ", training" : ", eval");
+  if (bn.options().track_running_stats) out << ", " << bn.num_batches_tracked() << " batches tracked";
+  out << "\n  channel";
+
+  using Vector = typename BatchNorm<Scalar, SpatialDims>::Vector;
+  const std::pair<const char*, const Vector*> columns[] = {{"weight", &bn.weight()},
+                                                           {"bias", &bn.bias()},
+                                                           {"running_mean", &bn.running_mean()},
+                                                           {"running_var", &bn.running_var()}};
+  constexpr int channel_width = 9, width = 14;
+  for (const auto& [name, values] : columns) {
+    if (values->size() > 0) out << std::setw(width) << name;
+  }
+  out << '\n';
+
+  const auto row = [&](Eigen::Index c) {
+    out << std::setw(channel_width) << c;
+    for (const auto& [name, values] : columns) {
+      if (values->size() == 0) continue;
+      const bool has = c < values->size();  // not when a user gave it another size
+      out << std::setw(width) << (has ? detail::short_number(static_cast<double>((*values)[c])) : "-");
+    }
+    out << '\n';
+  };
+  const Eigen::Index C = bn.num_features(), head = C <= most ? C : most - most / 2, tail = C <= most ? 0 : most / 2;
+  for (Eigen::Index c = 0; c < head; ++c) row(c);
+  if (head + tail < C) out << std::setw(channel_width) << "..." << '\n';
+  for (Eigen::Index c = C - tail; c < C; ++c) row(c);
+  return out;
+}
+
+}}  // namespace tensornorm::v0
+
+// ---- tensornorm/version.hpp
+// The library's version, and the oldest Eigen it stands on.
+//
+// All names live in an inline namespace called after the major version, v0: two programs built against different major
+// versions can be linked together, and an error names the version it met.
+
+///@{
+/// The version, MAJOR.MINOR.PATCH.
+#define TENSORNORM_VERSION_MAJOR 0
+#define TENSORNORM_VERSION_MINOR 1
+#define TENSORNORM_VERSION_PATCH 0
+///@}
+
+static_assert(EIGEN_VERSION_AT_LEAST(3, 4, 0), "tensornorm needs Eigen 3.4.0 or newer");
