@@ -194,7 +194,7 @@ TEST_CASE("out of memory in an insert: the dict is as it was") {
   dict = before;
   const Array& weight = more.at("b.weight");
   refused = refuse_each_allocation([&] { dict.insert("b.weight", weight); }, unchanged);
-  CHECK((refused > 2 || !kSeesNew));
+  CHECK((refused > 1 || !kSeesNew));  // its name's place and its shape; a copy shares the values
   CHECK(dict.at("b.weight").size() == 100);
 }
 

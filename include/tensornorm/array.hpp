@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "detail/number_cast.hpp"
@@ -17,10 +17,27 @@ enum class DType { float64, float32, float16, bfloat16, int64, int32, uint8 };
 
 namespace detail {
 
-/// The type of value behind each DType, in the order of their names.
-using Values =
-    std::variant<std::vector<double>, std::vector<float>, std::vector<Eigen::half>, std::vector<Eigen::bfloat16>,
-                 std::vector<std::int64_t>, std::vector<std::int32_t>, std::vector<std::uint8_t>>;
+/// The DType of values of type T.
+template <typename T>
+constexpr DType dtype_of() {
+  if constexpr (std::is_same_v<T, double>) {
+    return DType::float64;
+  } else if constexpr (std::is_same_v<T, float>) {
+    return DType::float32;
+  } else if constexpr (std::is_same_v<T, Eigen::half>) {
+    return DType::float16;
+  } else if constexpr (std::is_same_v<T, Eigen::bfloat16>) {
+    return DType::bfloat16;
+  } else if constexpr (std::is_same_v<T, std::int64_t>) {
+    return DType::int64;
+  } else if constexpr (std::is_same_v<T, std::int32_t>) {
+    return DType::int32;
+  } else {
+    static_assert(std::is_same_v<T, std::uint8_t>,
+                  "tensornorm: an array holds double, float, half, bfloat16, int64_t, int32_t or uint8_t");
+    return DType::uint8;
+  }
+}
 
 /// call(T{}) with the type behind a dtype.
 template <typename Call>
@@ -75,7 +92,8 @@ std::int64_t column_major(std::int64_t i, const Sizes& sizes) {
 /// Values it owns, in C order (the last axis counts fastest), with their dtype and shape. A shape of [] is one number.
 ///
 /// What is wrong with a shape, a number of values or a conversion throws std::invalid_argument. All calls but the
-/// accessors take O(size) time. The const members are safe from many threads at once.
+/// accessors and copies, which share the values, take O(size) time. The const members are safe from many threads at
+/// once. An Array that was moved from may only be assigned to or destroyed.
 class Array {
  public:
   /// Sizes along the axes.
@@ -83,32 +101,17 @@ class Array {
 
   /// The values of `shape`, as many as its sizes multiply to.
   template <typename T>
-  Array(Shape shape, std::vector<T> values) : shape_(std::move(shape)), values_(std::move(values)) {
-    static_assert(std::is_constructible_v<detail::Values, std::vector<T>>,
-                  "tensornorm: an array holds double, float, half, bfloat16, int64_t, int32_t or uint8_t");
-    const auto count = static_cast<std::int64_t>(std::get<std::vector<T>>(values_).size());
+  Array(Shape shape, std::vector<T> values) : dtype_(detail::dtype_of<T>()), shape_(std::move(shape)) {
+    const auto count = static_cast<std::int64_t>(values.size());
     if (detail::count_elements(shape_) != count) {
       detail::fail_argument("values should be as many as the shape ", detail::shape_text(shape_), " says, not ", count);
     }
+    values_ = std::make_shared<const std::vector<T>>(std::move(values));
   }
 
-  // The values are copied as a vector, which then moves: where a std::variant of vectors runs out of memory in its own
-  // copy constructor, libstdc++ 12 destroys a vector that was never there.
-  /// A copy. O(size).
-  Array(const Array& other)
-      : shape_(other.shape_),
-        values_(std::visit([](auto values) { return detail::Values(std::move(values)); }, other.values_)) {}
-  /// Takes the other's values. O(1).
-  Array(Array&&) noexcept = default;
-  /// A copy of the other's values, or the values themselves where it is moved.
-  Array& operator=(Array other) noexcept {
-    shape_.swap(other.shape_);
-    values_.swap(other.values_);
-    return *this;
-  }
-
-  /// Zeros.
-  static Array zeros(DType dtype, const Shape& shape) {
+  /// Zeros, of sizes like Shape. A template, so that programs which do not call it need not compile it.
+  template <typename Sizes = Shape>
+  static Array zeros(DType dtype, const Sizes& shape) {
     const std::int64_t count = detail::count_elements(shape);
     if (count < 0)
       detail::fail_argument("shape should be of sizes that can be counted, not ", detail::shape_text(shape));
@@ -135,7 +138,7 @@ class Array {
   }
 
   /// The type of the values.
-  DType dtype() const { return static_cast<DType>(values_.index()); }
+  DType dtype() const { return dtype_; }
   /// Sizes along the axes: [] for one number.
   const Shape& shape() const { return shape_; }
   /// Number of values.
@@ -144,15 +147,16 @@ class Array {
   /// The values as they are stored: T must be the type of dtype().
   template <typename T>
   const std::vector<T>& values() const {
-    const auto* values = std::get_if<std::vector<T>>(&values_);
-    if (values == nullptr) detail::fail_argument("values should be asked for in the type they have");
-    return *values;
+    if (dtype_ != detail::dtype_of<T>()) {
+      detail::fail_argument("values should be asked for in the type they have");
+    }
+    return *static_cast<const std::vector<T>*>(values_.get());
   }
 
   /// visitor(const std::vector<T>&), with the T of dtype().
   template <typename Visitor>
   auto visit(const Visitor& visitor) const {
-    return std::visit(visitor, values_);
+    return detail::with_type_of(dtype_, [&](auto type) { return visitor(values<decltype(type)>()); });
   }
 
   /// The values as numbers of type T: reals are rounded and must not overflow, whole numbers must come out exact.
@@ -216,8 +220,9 @@ class Array {
     detail::fail_argument("array holds ", value, ", which the type asked for cannot");
   }
 
+  DType dtype_;
   Shape shape_;
-  detail::Values values_;
+  std::shared_ptr<const void> values_;  // a std::vector of dtype_'s type, which never changes: copies share it
 };
 
 }}  // namespace tensornorm::v0

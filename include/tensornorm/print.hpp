@@ -1,8 +1,6 @@
 // A layer's parameters and statistics as a table, to look at while debugging.
 #pragma once
 
-#include <iomanip>
-
 #include "batch_norm.hpp"
 
 namespace tensornorm { inline namespace v0 {
@@ -22,22 +20,22 @@ std::ostream& print_state(std::ostream& out, const BatchNorm<Scalar, SpatialDims
                                                            {"running_var", &bn.running_var()}};
   constexpr int channel_width = 9, width = 14;
   for (const auto& [name, values] : columns) {
-    if (values->size() > 0) out << std::setw(width) << name;
+    if (values->size() > 0) out.width(width), out << name;
   }
   out << '\n';
 
   const auto row = [&](Eigen::Index c) {
-    out << std::setw(channel_width) << c;
+    out.width(channel_width), out << c;
     for (const auto& [name, values] : columns) {
       if (values->size() == 0) continue;
       const bool has = c < values->size();  // not when a user gave it another size
-      out << std::setw(width) << (has ? detail::short_number(static_cast<double>((*values)[c])) : "-");
+      out.width(width), out << (has ? detail::short_number(static_cast<double>((*values)[c])) : "-");
     }
     out << '\n';
   };
   const Eigen::Index C = bn.num_features(), head = C <= most ? C : most - most / 2, tail = C <= most ? 0 : most / 2;
   for (Eigen::Index c = 0; c < head; ++c) row(c);
-  if (head + tail < C) out << std::setw(channel_width) << "..." << '\n';
+  if (head + tail < C) out.width(channel_width), out << "..." << '\n';
   for (Eigen::Index c = C - tail; c < C; ++c) row(c);
   return out;
 }
