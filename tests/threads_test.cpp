@@ -2,6 +2,8 @@
 // be.
 #include <doctest/doctest.h>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <memory>
@@ -229,6 +231,48 @@ TEST_CASE("eval of one const layer from many threads at once: the same bits") {
     for (std::thread& thread : threads) thread.join();
     for (const int count : equal) CHECK(count == 50);
   }
+}
+
+TEST_CASE("eval of one const layer on one pool, from many threads and from the pool's own: the same bits") {
+  using X = Tensor<float, 4>;
+  struct State {
+    Pool pool{2};
+    X x;
+    tn::BatchNorm2d<> bn{16};
+    std::array<std::atomic<int>, 8> equal{};
+  };
+  Random random(7);
+  auto state = std::make_shared<State>();
+  state->x = normal<X>(random, {8, 16, 28, 28});
+  state->bn(state->x);
+  const X wanted = state->bn.eval()(state->x);
+  const auto call = [state, wanted] {
+    const auto evaluate = [&](std::atomic<int>& count) {
+      X y(wanted.dimensions());
+      for (int repeat = 0; repeat < 20; ++repeat) {
+        y.setZero();
+        std::as_const(state->bn).forward(state->pool.device, state->x, y);
+        count += same_bits(y, wanted) ? 1 : 0;
+      }
+    };
+    Eigen::Barrier workers_done(4);
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < state->equal.size(); ++i) {
+      std::atomic<int>& count = state->equal[i];
+      if (i % 2 == 0) {
+        threads.emplace_back([&] { evaluate(count); });
+      } else {
+        state->pool.pool.Schedule([&] {
+          evaluate(count);
+          workers_done.Notify();
+        });
+      }
+    }
+    for (std::thread& thread : threads) thread.join();
+    workers_done.Wait();
+  };
+  REQUIRE(finishes(std::make_shared<decltype(call)>(call)));
+  for (const auto& count : state->equal) CHECK(count == 20);
 }
 
 TEST_CASE("distinct layers train in parallel, each by itself or all on one pool: the same bits") {
