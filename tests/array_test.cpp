@@ -2,7 +2,6 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
-#include <limits>
 #include <tensornorm/array.hpp>
 #include <type_traits>
 #include <vector>
@@ -101,6 +100,18 @@ TEST_CASE("zeros of every type") {
   CHECK(Array::zeros(DType::float32, {3, 0}).size() == 0);
   check_throws<std::invalid_argument>({"shape", "[2, -1]"}, [] { Array::zeros(DType::float32, {2, -1}); });
   check_throws<std::invalid_argument>({"dtype", "17"}, [] { Array::zeros(static_cast<DType>(17), {1}); });
+}
+
+TEST_CASE("a copy is an array of its own") {
+  const Array numbers = floats({2});
+  Array copy = numbers;
+  CHECK(copy.values<float>() == counted<float>(2));
+  copy = Array({1}, std::vector<std::int64_t>{7});
+  CHECK(copy.dtype() == DType::int64);
+  CHECK(numbers.shape() == Shape{2});
+  CHECK(numbers.values<float>() == counted<float>(2));
+  const Array moved = std::move(copy);
+  CHECK(moved.values<std::int64_t>() == std::vector<std::int64_t>{7});
 }
 
 TEST_CASE("a shape and a number of values that do not go together") {

@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <limits>
 #include <tensornorm/fold.hpp>
 #include <tensornorm/tensornorm.hpp>
 #include <type_traits>
@@ -220,6 +219,7 @@ TEST_CASE("weights and biases that do not fit are left as they were") {
   const Eigen::VectorXf four = Eigen::VectorXf::Ones(4), three = Eigen::VectorXf::Ones(3);
   refused({"weight", "[3, 4]", "4 outputs along axis 0"}, Eigen::MatrixXf(turned), Eigen::VectorXf(four));
   refused({"weight", "[3, 4]"}, Eigen::MatrixXf(turned), Eigen::VectorXf());
+  refused({"weight", "[5, 3]"}, Eigen::MatrixXf(Eigen::MatrixXf::Ones(5, 3)), Eigen::VectorXf(four));
   refused({"weight", "[0, 0]"}, Eigen::MatrixXf(), Eigen::VectorXf(four));
   refused({"bias should contain 4 elements not 3"}, Eigen::MatrixXf(fits), Eigen::VectorXf(three));
   refused({"bias should contain 4 elements not 3"}, Eigen::MatrixXf(fits), Eigen::Vector3f(three));

@@ -128,7 +128,7 @@ TEST_CASE(".npy: a stream is read from where it stands") {
 }
 
 TEST_CASE("the header ends where a multiple of 64 bytes does, and the data begins there") {
-  for (int axes = 0; axes <= 32; ++axes) {
+  for (int axes = 0; axes < 64; ++axes) {  // 3 bytes of header each
     const Array array(Array::Shape(static_cast<std::size_t>(axes), 1), std::vector<float>{5});
     const std::string bytes = saved(array);
     CHECK((bytes.size() - 4) % 64 == 0);

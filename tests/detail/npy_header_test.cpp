@@ -61,11 +61,12 @@ TEST_CASE(".npy: the file that the others are made from is right") {
 
 TEST_CASE(".npy: each kind of fault has words of its own") {
   const std::string good = with_shape("(1,)");
-  std::string of_version_4 = good, of_version_1_1 = good;
+  std::string of_numpx = good, of_version_4 = good, of_version_1_1 = good;
+  of_numpx[5] = 'X';
   of_version_4[6] = '\4';
   of_version_1_1[7] = '\1';
   const std::vector<std::string> messages{
-      refused("\x93NUMPX\1", "does not begin as a .npy file does"),
+      refused(of_numpx, "does not begin as a .npy file does"),
       refused(of_version_4, "is of version 4.0: expected 1.0, 2.0 or 3.0"),
       refused(of_version_1_1, "is of version 1.1"),
       refused(good.substr(0, 50), "is truncated in its header"),
@@ -134,6 +135,9 @@ TEST_CASE("headers that are no dict of three") {
   for (const std::string order : {"false", "1", "None", "'False'", "Falsey", "Tru", ""}) {
     refused(with_dict("{'descr': '<f4', 'fortran_order': " + order + ", 'shape': (1,)}"), kStrange);
   }
+  for (const std::string unfinished : {"{'descr", "{'descr': \"<f4", "{'descr': '<f4\""}) {
+    refused(with_dict(unfinished), kStrange + "\"\"");
+  }
   refused(with_dict("{}"), "header lacks one of");
   refused(with_dict("{'descr': '<f4', " + rest + ", 'shape': (1,)}"), "header has shape twice");
 }
@@ -156,9 +160,12 @@ TEST_CASE(".npy: a file cut short anywhere is refused, and one byte more, too") 
   for (const char* name : {"f4_fortran.npy", "version_2.npy"}) {
     const std::string whole = read_bytes(fixture(name));
     REQUIRE(answer(whole) == "loaded");
+    const std::size_t data = whole.find('\n') + 1;
     for (std::size_t size = 0; size < whole.size(); ++size) {
       CAPTURE(size);
-      CHECK(answer(whole.substr(0, size)) != "loaded");
+      refused(whole.substr(0, size), size < 8      ? "does not begin as a .npy file does"
+                                     : size < data ? "is truncated in its header"
+                                                   : "bytes of values, and has ");
     }
     CHECK(answer(whole + '\0') != "loaded");
   }

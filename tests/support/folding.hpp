@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
+#include <limits>
 #include <string>
 #include <tensornorm/fold.hpp>
 #include <tensornorm/tensornorm.hpp>
