@@ -34,7 +34,10 @@ check_instructions() {
 # the tests with AddressSanitizer and UBSan
 check_sanitize() { run_tests sanitize; }
 # the tests of threads with ThreadSanitizer
-check_threads() { run_tests thread-sanitize; }
+check_threads() {
+  need clang++ clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux libclang-rt-14-dev
+  run_tests thread-sanitize
+}
 # files from Python and back
 check_python() {
   need /usr/lib/python3/dist-packages/numpy/__init__.py python3-numpy
