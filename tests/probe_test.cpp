@@ -68,6 +68,7 @@ TEST_CASE("a difference past the tolerance: by how much, where, and between what
           {"probe.output", "differs by 0.5", "by more than 0.25", "element 1 is 2, not 2.5"});
   refused(probe({1, 2, 3}, {1, 2, 2}), 0, {"differs by 1", "element 2 is 3, not 2"});
   refused(probe({1e-300}, {0}), 0, {"element 0"});
+  refused(probe({1, 2, 3}, {1, 3, 4}), 0, {"element 1 is 2, not 3"});  // the first of several
 }
 
 TEST_CASE("NaN and infinity agree with themselves alone") {

@@ -1,0 +1,74 @@
+// Files that appear whole or not at all, streams that tell how much is left of them.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <sstream>
+#include <stdexcept>
+#include <streambuf>
+#include <string>
+#include <tensornorm/detail/file.hpp>
+
+#include "support/files.hpp"
+#include "support/snapshot.hpp"
+
+using namespace tn_test;
+using tensornorm::detail::remaining_bytes;
+using tensornorm::detail::write_file;
+
+namespace {
+
+/// Bytes that come one after the other and not again, as from a pipe.
+struct Pipe : std::streambuf {
+  std::string bytes = "12345678";
+  Pipe() { setg(bytes.data(), bytes.data(), bytes.data() + bytes.size()); }
+};
+
+}  // namespace
+
+TEST_CASE("a file is replaced when all of it is written") {
+  const TemporaryDirectory directory;
+  const auto path = directory / "file";
+  write_file(path, [](std::ostream& out) { out << "old"; });
+  CHECK(read_bytes(path) == "old");
+  write_file(path, [&](std::ostream& out) {
+    out << "new" << std::flush;
+    CHECK(read_bytes(path) == "old");
+  });
+  CHECK(read_bytes(path) == "new");
+}
+
+TEST_CASE("a writer that fails leaves the file that was there, and nothing else") {
+  const TemporaryDirectory directory;
+  const auto path = directory / "file", partial = directory / "file.partial";
+  write_file(path, [](std::ostream& out) { out << "old"; });
+  const auto fail = [](std::ostream& out) {
+    out << "half";
+    throw std::logic_error("changed its mind");
+  };
+  check_throws<std::logic_error>({"changed its mind"}, [&] { write_file(path, fail); });
+  CHECK(read_bytes(path) == "old");
+  CHECK_FALSE(std::filesystem::exists(partial));
+
+  if (!std::filesystem::exists("/dev/full")) return;
+  std::filesystem::create_symlink("/dev/full", partial);  // a disk that is found to be full when the file is closed
+  check_throws<std::runtime_error>({path.string(), "cannot be written"},
+                                   [&] { write_file(path, [](std::ostream& out) { out << "new"; }); });
+  CHECK(read_bytes(path) == "old");
+  CHECK_FALSE(std::filesystem::is_symlink(partial));
+}
+
+TEST_CASE("what is left of a stream, which stays where it is") {
+  std::istringstream in("12345678");
+  CHECK(remaining_bytes("file", in) == 8);
+  in.seekg(3);
+  CHECK(remaining_bytes("file", in) == 5);
+  CHECK(in.get() == '4');
+  in.seekg(8);
+  CHECK(remaining_bytes("file", in) == 0);
+}
+
+TEST_CASE("a stream that cannot tell is not read") {
+  Pipe pipe;
+  std::istream in(&pipe);
+  check_throws<std::runtime_error>({"file", "cannot be read"}, [&] { remaining_bytes("file", in); });
+}
