@@ -38,6 +38,11 @@ check_threads() {
   need clang++ clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux libclang-rt-14-dev
   run_tests thread-sanitize
 }
+# the file formats fuzzed for a minute each
+check_fuzz() {
+  need clang++ clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux libclang-rt-14-dev
+  tests/fuzz/fuzz.sh 60
+}
 # files from Python and back
 check_python() {
   need /usr/lib/python3/dist-packages/numpy/__init__.py python3-numpy

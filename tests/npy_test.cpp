@@ -128,15 +128,15 @@ TEST_CASE(".npy: a stream is read from where it stands") {
 }
 
 TEST_CASE("the header ends where a multiple of 64 bytes does, and the data begins there") {
-  for (int axes = 0; axes < 64; ++axes) {  // 3 bytes of header each
+  for (int axes = 0; axes <= 64; ++axes) {  // 3 bytes of header each
     const Array array(Array::Shape(static_cast<std::size_t>(axes), 1), std::vector<float>{5});
     const std::string bytes = saved(array);
     CHECK((bytes.size() - 4) % 64 == 0);
     CHECK(bytes[bytes.size() - 5] == '\n');
     CHECK(loaded(bytes).shape() == array.shape());
   }
-  const Array many(Array::Shape(4000, 1), std::vector<float>{5});
-  check_throws<std::invalid_argument>({"array", "axes"}, [&] { saved(many); });
+  const Array many(Array::Shape(65, 1), std::vector<float>{5});
+  check_throws<std::invalid_argument>({"array", "at most 64 axes", "65"}, [&] { saved(many); });
 }
 
 TEST_CASE("a program's locale does not get into a file") {

@@ -13,6 +13,7 @@ namespace tensornorm { inline namespace v0 {
 namespace detail {
 
 inline constexpr std::uint32_t largest_npy_header = 10'000;  // bytes, as numpy.load allows
+inline constexpr std::size_t most_npy_axes = 64;             // of an array of numpy 2; numpy 1 stops at 32
 inline constexpr char npy_magic[] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
 
 /// The header's text, from a stream that stands at its length; `left` bytes are to come.
@@ -67,6 +68,9 @@ inline Array load_npy(std::istream& in, const std::string& source) {
   }
   const std::string text = detail::read_npy_header(source, in, start[6] > 1, file_bytes - sizeof(start));
   const detail::NpyHeader header = detail::NpyHeaderReader(source, text).read();
+  if (header.shape.size() > detail::most_npy_axes) {
+    detail::fail_file(source, "has ", header.shape.size(), " axes: expected at most ", detail::most_npy_axes);
+  }
 
   const std::uint64_t data_bytes = detail::remaining_bytes(source, in);
   return detail::with_type_of(detail::npy_dtype(source, header.descr), [&](auto zero) {
@@ -102,6 +106,10 @@ inline void save_npy(std::ostream& out, const Array& array) {
   }
   if (descr == nullptr) detail::fail_argument("array should not be of half or bfloat16 to go into a .npy file");
 
+  if (array.shape().size() > detail::most_npy_axes) {
+    detail::fail_argument("array should have at most ", detail::most_npy_axes, " axes to go into a .npy file, not ",
+                          array.shape().size());
+  }
   std::string shape;
   for (const std::int64_t size : array.shape()) shape += (shape.empty() ? "" : ", ") + std::to_string(size);
   if (array.shape().size() == 1) shape += ',';
@@ -109,7 +117,6 @@ inline void save_npy(std::ostream& out, const Array& array) {
   constexpr std::size_t before = 10;  // bytes: magic, version, length
   header.resize((before + header.size() + 1 + 63) / 64 * 64 - before - 1, ' ');
   header += '\n';
-  if (header.size() > detail::largest_npy_header) detail::fail_argument("array should not have so many axes");
 
   out.write(detail::npy_magic, sizeof(detail::npy_magic));
   out << '\x01' << '\x00';

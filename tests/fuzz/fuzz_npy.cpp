@@ -1,0 +1,6 @@
+#include "fuzz/npy.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  tn_fuzz::fuzz_npy(data, size);
+  return 0;
+}
