@@ -35,6 +35,7 @@
 #include <cstdio>
 #include <cstring>
 #include <limits>
+#include <locale>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -64,10 +65,12 @@
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-/// The parts written one after the other.
+/// The parts written one after the other, whatever the program's locale. Throws when there is no memory for them.
 template <typename... Parts>
 std::string text(const Parts&... parts) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out.exceptions(std::ios::badbit);
   (out << ... << parts);
   return out.str();
 }
@@ -2652,7 +2655,7 @@ void check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const
   static_assert(EigenTraits<Y>::has_memory, "tensornorm: an output must have memory of its own or mapped");
   const auto sizes = dimensions_of(y);
   if (sizes != x.dimensions) {
-    if (is_resizable(y)) return;
+    if (is_resizable(y) && comes_in<Y>(x.dimensions)) return;
     fail_argument(name, " should have the shape ", x.dimensions, " of the input, not ", sizes);
   }
   if (!is_contiguous(y)) fail_argument(name, " of shape ", sizes, " should be contiguous: it has strides");

@@ -241,3 +241,17 @@ TEST_CASE("an output that does not lie in one piece throws and keeps its bytes")
     throws(x, Eigen::Map<MatrixXf, 0, Any>(big.data(), 8, 3, Any(16, 2)), big);
   }
 }
+
+TEST_CASE("an empty output of another fixed size is refused, not cut") {
+  tn::BatchNorm1d<> bn(4);
+  const Eigen::MatrixXf x = Eigen::MatrixXf::Random(5, 4);
+  Eigen::Matrix<float, Eigen::Dynamic, 3> narrow;
+  CHECK_THROWS_WITH_AS(bn.forward(x, narrow), "y should have the shape [5, 4] of the input, not [0, 3]",
+                       std::invalid_argument);
+  Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor, 2, 4> bounded;
+  CHECK_THROWS_AS(bn.forward(x, bounded), std::invalid_argument);
+  CHECK(bn.num_batches_tracked() == 0);
+  Eigen::Matrix<float, Eigen::Dynamic, 4> fitting;
+  bn.forward(x, fitting);
+  CHECK(fitting.rows() == 5);
+}

@@ -3,16 +3,19 @@
 
 #include <Eigen/Core>
 #include <array>
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-/// The parts written one after the other.
+/// The parts written one after the other, whatever the program's locale. Throws when there is no memory for them.
 template <typename... Parts>
 std::string text(const Parts&... parts) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out.exceptions(std::ios::badbit);
   (out << ... << parts);
   return out.str();
 }

@@ -106,7 +106,7 @@ void check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const
   static_assert(EigenTraits<Y>::has_memory, "tensornorm: an output must have memory of its own or mapped");
   const auto sizes = dimensions_of(y);
   if (sizes != x.dimensions) {
-    if (is_resizable(y)) return;
+    if (is_resizable(y) && comes_in<Y>(x.dimensions)) return;
     fail_argument(name, " should have the shape ", x.dimensions, " of the input, not ", sizes);
   }
   if (!is_contiguous(y)) fail_argument(name, " of shape ", sizes, " should be contiguous: it has strides");
