@@ -1,0 +1,38 @@
+#include "fast_math/layer.hpp"
+
+#ifndef __FAST_MATH__
+#error "this file is to be built with -ffast-math"
+#endif
+
+namespace fast_math {
+
+template <typename X>
+Results<X> run(tensornorm::BatchNorm2d<typename X::Scalar>& bn, const X& x, const X& dy) {
+  Results<X> results;
+  bn.train();
+  bn.forward(x, results.y);
+  bn.backward(x, dy, results.dx);
+  auto evaluated = bn;
+  evaluated.eval();
+  evaluated.forward(x, results.eval);
+  evaluated.backward(x, dy, results.eval_dx);
+  return results;
+}
+
+template <typename Scalar, int Order>
+using Tensor = Eigen::Tensor<Scalar, 4, Order>;
+
+template Results<Tensor<float, Eigen::RowMajor>> run(tensornorm::BatchNorm2d<float>&,
+                                                     const Tensor<float, Eigen::RowMajor>&,
+                                                     const Tensor<float, Eigen::RowMajor>&);
+template Results<Tensor<float, Eigen::ColMajor>> run(tensornorm::BatchNorm2d<float>&,
+                                                     const Tensor<float, Eigen::ColMajor>&,
+                                                     const Tensor<float, Eigen::ColMajor>&);
+template Results<Tensor<double, Eigen::RowMajor>> run(tensornorm::BatchNorm2d<double>&,
+                                                      const Tensor<double, Eigen::RowMajor>&,
+                                                      const Tensor<double, Eigen::RowMajor>&);
+template Results<Tensor<double, Eigen::ColMajor>> run(tensornorm::BatchNorm2d<double>&,
+                                                      const Tensor<double, Eigen::ColMajor>&,
+                                                      const Tensor<double, Eigen::ColMajor>&);
+
+}  // namespace fast_math

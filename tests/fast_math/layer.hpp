@@ -1,0 +1,19 @@
+// A layer's passes, compiled in layer.cpp with -ffast-math and nowhere else.
+#pragma once
+
+#include <tensornorm/tensornorm.hpp>
+
+namespace fast_math {
+
+/// Of a training forward and backward, and then of an evaluation and its backward. weight_grad and bias_grad are those
+/// of the first.
+template <typename X>
+struct Results {
+  X y, dx, eval, eval_dx;
+};
+
+/// Leaves the layer in eval mode.
+template <typename X>
+Results<X> run(tensornorm::BatchNorm2d<typename X::Scalar>& bn, const X& x, const X& dy);
+
+}  // namespace fast_math
