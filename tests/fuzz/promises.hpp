@@ -1,0 +1,162 @@
+// What float layers promise of any finite values, and how NaN and infinity go through them; element by element against
+// the reference in long double.
+//
+// The bounds are those of support/bounds.hpp, with what they leave open: results beyond the range of float, and below
+// that of normal floats. Two things that a fuzzer finds are allowed for. Each is a few lines here, to be removed when
+// the library does better:
+//   - From float_lanes_from values a channel on, sums are taken in float lanes, and the bounds hold for values whose
+//     rounding errors are independent. A few values that come again and again round the same way every time. What holds
+//     for them is the worst case, of 8 terms summed about a pivot within 1.4 deviations: Lanes below.
+//   - The low half of a mean below 2^-126 * 2^24 is a subnormal float, off by up to 2^-150.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <tensornorm/tensornorm.hpp>
+#include <vector>
+
+#include "fuzz/bytes.hpp"
+#include "support/bits.hpp"
+#include "support/bounds.hpp"
+#include "support/reference.hpp"
+
+namespace tn_fuzz {
+
+using tn_test::NdArray;
+using tn_test::Statistics;
+
+/// Errors that the statistics of a channel may have: of the mean in u * sd, of the variance in u, relatively.
+struct Lanes {
+  bool in_float;
+  long double mean, variance;
+
+  explicit Lanes(long double values_a_channel)
+      : in_float(values_a_channel >= static_cast<long double>(tensornorm::detail::float_lanes_from)),
+        mean(in_float ? 8 : 0.125L),
+        variance(in_float ? 40 : 0) {}
+};
+
+inline constexpr long double kU = 0x1p-24L, kLeast = 0x1p-149L;
+inline constexpr auto kMost = static_cast<long double>(std::numeric_limits<float>::max());
+
+/// Whether a float is an exact number to within a bound: infinite only when that number may round to it.
+template <typename Float>
+bool is_near(Float result, long double exact, long double bound) {
+  const auto got = static_cast<long double>(result);
+  if (std::isnan(exact)) return std::isnan(got);
+  if (std::isinf(exact)) return got == exact;
+  if (std::isinf(got)) return (got > 0 ? exact : -exact) + bound >= kMost * (1 + kU / 2);
+  return std::abs(got - exact) <= bound;
+}
+
+/// One batch in a layer of floats, and the results that it must give. The layer's parameters, and in eval its running
+/// statistics, are those of the pass.
+template <typename Layer>
+class Promises {
+ public:
+  Promises(const Layer& bn, const NdArray& x, Statistics statistics)
+      : bn_(bn),
+        x_(x),
+        batch_(statistics == Statistics::kBatch),
+        axis_(bn.options().channel_axis),
+        moments_(tn_test::moments(x, axis_)),
+        of_(tn_test::coefficients(bn, x, statistics)),
+        output_(tn_test::forward(x, axis_, of_)),
+        lanes_(static_cast<long double>(x.values.size()) / static_cast<long double>(of_.mean.size())) {
+    const std::size_t channel_of = tn_test::resolve_axis(axis_, x.dims);
+    tn_test::for_each_index(x.dims, [&](const tn_test::Dims& at, std::size_t) {
+      channel_.push_back(static_cast<std::size_t>(at[channel_of]));
+    });
+  }
+
+  /// The mean and a variance of a channel's finite values, as floats.
+  void demand_moments(std::size_t c, float mean, float variance, int correction) const {
+    const tn_test::Moments& exact = moments_[c];
+    const long double bound = 0.51L * tn_test::ulp<float>(exact.mean) + lanes_.mean * kU * sd(c);
+    demand(is_near(mean, exact.mean, bound), "the mean is ", mean, ", not ", exact.mean);
+    const auto nearest = tn_test::nearest<float>(exact.variance(correction));
+    const bool right = tn_test::ulp_distance(variance, nearest) <= 1 ||
+                       is_near(variance, exact.variance(correction), lanes_.variance * kU * exact.variance(correction));
+    demand(right, "the variance is ", variance, ", not ", nearest);
+  }
+
+  /// y of every element whose channel has a finite weight and bias; in eval of every element.
+  void demand_output(const NdArray& y) const {
+    for (std::size_t i = 0; i < y.values.size(); ++i) {
+      const std::size_t c = channel_[i];
+      const long double g = std::abs(output_.g[i]), weight = std::abs(of_.weight[c]);
+      if (std::isfinite(g) && g > 0.999L * kMost)
+        continue;  // overflows where a product is rounded before bias is added
+      long double bound = kU * (3 * g + std::abs(output_.y[i])) + kLeast;
+      if (batch_) {
+        if (!std::isfinite(of_.weight[c])) continue;
+        const long double slope = weight * of_.invstd[c], low_half = 0x1p-150L;
+        bound += kU * ((1 + lanes_.variance / 2) * g + 2 * lanes_.mean * weight) +
+                 slope * (kU * kU * std::abs(of_.mean[c]) + low_half);
+      }
+      demand(is_near(y.values[i], output_.y[i], bound), "y is ", y.values[i], ", not ", output_.y[i], " for x ",
+             x_.values[i], ", bound ", bound);
+    }
+  }
+
+  /// The three gradients of channels whose x, dy and coefficients are finite. weight_grad and bias_grad of the layer
+  /// were zero before backward.
+  void demand_gradients(const NdArray& dy, const NdArray& dx) const {
+    const auto exact = tn_test::backward(x_, dy, axis_, of_, correction());
+    std::vector<long double> size(of_.mean.size());  // largest |dx| or |weight * invstd * dy| of a channel, [C]
+    for (std::size_t i = 0; i < channel_.size(); ++i) {
+      const std::size_t c = channel_[i];
+      const long double term = of_.weight[c] * of_.invstd[c] * dy.values[i];
+      for (const long double value : {exact.dx[i], term}) {
+        size[c] = std::isfinite(value) && !std::isnan(size[c]) ? std::max(size[c], std::abs(value)) : std::nanl("");
+      }
+    }
+    for (std::size_t c = 0; c < size.size(); ++c) demand_parameter_gradients(exact, c);
+    for (std::size_t i = 0; i < channel_.size(); ++i) {
+      const std::size_t c = channel_[i];
+      if (!(size[c] <= kMost)) continue;  // a term of dx overflows
+      const long double digits = 2.5e-7L + (batch_ ? 2 * lanes_.variance * kU : 0);
+      demand(is_near(dx.values[i], exact.dx[i], digits * size[c] + kLeast), "dx is ", dx.values[i], ", not ",
+             exact.dx[i], " beside ", size[c]);
+    }
+  }
+
+  const tn_test::Moments& moments(std::size_t c) const { return moments_[c]; }
+
+ private:
+  long double sd(std::size_t c) const { return std::sqrt(moments_[c].variance(0)); }
+  std::optional<int> correction() const { return batch_ ? std::optional<int>(bn_.options().correction) : std::nullopt; }
+
+  void demand_parameter_gradients(const tn_test::Gradients& exact, std::size_t c) const {
+    const auto at = static_cast<Index>(c);
+    if (!std::isfinite(of_.invstd[c]) || !std::isfinite(exact.dweight[c])) return;
+    const long double of_mean =
+        kU * kU * std::abs(of_.mean[c]) + (lanes_.in_float && batch_ ? lanes_.mean * kU * sd(c) : 0);
+    const long double digits_w = 1.7L + (batch_ ? lanes_.variance : 0);
+    if (bn_.weight_grad().size() > 0 && bn_.weight().size() > 0) {
+      const long double bound = kU * (digits_w * std::abs(exact.dweight[c]) + 2 * exact.rss_w[c]) +
+                                std::abs(of_.invstd[c] * exact.dbias[c]) * of_mean + kLeast;
+      demand(is_near(bn_.weight_grad()(at), exact.dweight[c], bound), "weight_grad is ", bn_.weight_grad()(at),
+             ", not ", exact.dweight[c], ", bound ", bound);
+    }
+    if (bn_.bias_grad().size() > 0 && bn_.bias().size() > 0) {
+      const long double bound = kU * (1.7L * std::abs(exact.dbias[c]) + 2 * exact.rss_b[c]) + kLeast;
+      demand(is_near(bn_.bias_grad()(at), exact.dbias[c], bound), "bias_grad is ", bn_.bias_grad()(at), ", not ",
+             exact.dbias[c], ", bound ", bound);
+    }
+  }
+
+  const Layer& bn_;
+  const NdArray& x_;
+  bool batch_;  // normalised with the batch's own statistics
+  int axis_;
+  std::vector<tn_test::Moments> moments_;  // [C]
+  tn_test::Coefficients of_;
+  tn_test::Output output_;
+  Lanes lanes_;
+  std::vector<std::size_t> channel_;  // of every value
+};
+
+}  // namespace tn_fuzz
