@@ -921,16 +921,46 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 
 using Eigen::Index;
 
+/// Whether Eigen's packets are arrays of lanes in memory, as what is done here by bytes and by the compiler's vectors
+/// relies on. On s390x before z14 its four floats are two packets of doubles: there a packet is one lane.
+inline constexpr bool packets_are_arrays =
+    sizeof(Eigen::internal::packet_traits<float>::type) == Eigen::internal::packet_traits<float>::size * sizeof(float);
+
+template <typename Lane, bool are_arrays = packets_are_arrays>
+struct RawPacket {
+  using type = typename Eigen::internal::packet_traits<Lane>::type;
+};
+template <typename Lane>
+struct RawPacket<Lane, false> {
+  using type = Lane;
+};
+
+/// The sum or difference as it is written. Under -ffast-math compilers regroup (x - hi) - lo into x - (hi + lo), which
+/// loses lo; they cannot look through this. Without it, nothing.
+template <typename Raw>
+Raw as_written(Raw value) {
+#ifdef __FAST_MATH__
+#if defined(__SSE2__)
+  asm("" : "+v"(value));
+#elif defined(__aarch64__)
+  asm("" : "+w"(value));
+#else
+  asm("" : "+m"(value));
+#endif
+#endif
+  return value;
+}
+
 /// width<Lane> values of type Lane that are computed on at once.
 template <typename Lane>
 struct Packet {
-  using Raw = typename Eigen::internal::packet_traits<Lane>::type;
+  using Raw = typename RawPacket<Lane>::type;
   Raw raw;
 
   static Packet all(Lane value) { return {Eigen::internal::pset1<Raw>(value)}; }
 
-  friend Packet operator+(Packet a, Packet b) { return {Eigen::internal::padd(a.raw, b.raw)}; }
-  friend Packet operator-(Packet a, Packet b) { return {Eigen::internal::psub(a.raw, b.raw)}; }
+  friend Packet operator+(Packet a, Packet b) { return {as_written(Eigen::internal::padd(a.raw, b.raw))}; }
+  friend Packet operator-(Packet a, Packet b) { return {as_written(Eigen::internal::psub(a.raw, b.raw))}; }
   friend Packet operator*(Packet a, Packet b) { return {Eigen::internal::pmul(a.raw, b.raw)}; }
   friend Packet operator/(Packet a, Packet b) { return {Eigen::internal::pdiv(a.raw, b.raw)}; }
   /// a*b + c, rounded once where the target can.
@@ -938,7 +968,7 @@ struct Packet {
 };
 
 template <typename Lane>
-inline constexpr Index width = Eigen::internal::unpacket_traits<typename Packet<Lane>::Raw>::size;
+inline constexpr Index width = sizeof(typename Packet<Lane>::Raw) / sizeof(Lane);
 
 /// The lane type that computes on memory of type T.
 template <typename T>
