@@ -855,6 +855,10 @@ Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
   if (!empty && (!counted || all > x.most)) {
     fail_argument(name, " of shape ", x.dimensions, " has more elements than its index type can count");
   }
+  constexpr Eigen::Index most_bytes = std::numeric_limits<Eigen::Index>::max();  // Operand::bytes counts no further
+  if (!empty && all > most_bytes / Eigen::Index{sizeof(T)}) {
+    fail_argument(name, " of shape ", x.dimensions, " has more bytes than memory can have");
+  }
   const Eigen::Index channels = x.dimensions[static_cast<std::size_t>(axis)];
   return x.row_major ? Shape{before, channels, after} : Shape{after, channels, before};
 }

@@ -172,3 +172,12 @@ TEST_CASE("channel_view: more elements than an index can count") {
   Eigen::TensorMap<Eigen::Tensor<float, 2, Eigen::RowMajor, int>> narrow(&value, 1 << 20, 1 << 20);
   CHECK(thrown_by([&] { channel_view(narrow); }).find("more elements") != std::string::npos);
 }
+
+TEST_CASE("channel_view: elements that an index can count, and more bytes than memory can have") {
+  Eigen::TensorMap<Eigen::Tensor<float, 2>> wraps(nullptr, Index{1} << 62, 1);  // 2^64 bytes are 0 to a size_t
+  CHECK(thrown_by([&] { channel_view(wraps); }).find("more bytes than memory can have") != std::string::npos);
+  const auto most = static_cast<Index>(std::numeric_limits<Index>::max() / sizeof(float));
+  Eigen::TensorMap<Eigen::Tensor<float, 2>> over(nullptr, most + 1, 1), fits(nullptr, most, 1);
+  CHECK(thrown_by([&] { channel_view(over); }).find("more bytes") != std::string::npos);
+  CHECK(channel_view(fits).size() == most);
+}
