@@ -2,12 +2,13 @@
 // the reference in long double.
 //
 // The bounds are those of support/bounds.hpp, with what they leave open: results beyond the range of float, and below
-// that of normal floats. Two things that a fuzzer finds are allowed for. Each is a few lines here, to be removed when
+// that of normal floats. Three things that a fuzzer finds are allowed for. Each is a few lines here, to be removed when
 // the library does better:
 //   - From float_lanes_from values a channel on, sums are taken in float lanes, and the bounds hold for values whose
 //     rounding errors are independent. A few values that come again and again round the same way every time. What holds
 //     for them is the worst case, of 8 terms summed about a pivot within 1.4 deviations: Lanes below.
 //   - The low half of a mean below 2^-126 * 2^24 is a subnormal float, off by up to 2^-150.
+//   - weight * xhat beyond the range of float is infinite where no FMA adds bias to it, and stays so.
 #pragma once
 
 #include <algorithm>
@@ -82,16 +83,17 @@ class Promises {
     demand(right, "the variance is ", variance, ", not ", nearest);
   }
 
-  /// y of every element whose channel has a finite weight and bias; in eval of every element.
+  /// y of every element, but those of a training pass with an infinite weight: 0 * infinity where x is the mean.
   void demand_output(const NdArray& y) const {
     for (std::size_t i = 0; i < y.values.size(); ++i) {
       const std::size_t c = channel_[i];
       const long double g = std::abs(output_.g[i]), weight = std::abs(of_.weight[c]);
-      if (std::isfinite(g) && g > 0.999L * kMost)
-        continue;  // overflows where a product is rounded before bias is added
+      if (batch_ && std::isinf(weight)) continue;
+      const bool overflows = std::isfinite(g) && g > 0.999L * kMost;
+      if (overflows && (std::isinf(of_.bias[c]) || (std::isinf(y.values[i]) && y.values[i] * output_.g[i] > 0)))
+        continue;
       long double bound = kU * (3 * g + std::abs(output_.y[i])) + kLeast;
       if (batch_) {
-        if (!std::isfinite(of_.weight[c])) continue;
         const long double slope = weight * of_.invstd[c], low_half = 0x1p-150L;
         bound += kU * ((1 + lanes_.variance / 2) * g + 2 * lanes_.mean * weight) +
                  slope * (kU * kU * std::abs(of_.mean[c]) + low_half);
@@ -101,8 +103,8 @@ class Promises {
     }
   }
 
-  /// The three gradients of channels whose x, dy and coefficients are finite. weight_grad and bias_grad of the layer
-  /// were zero before backward.
+  /// The three gradients: in training of channels whose x, dy and coefficients are finite; in eval dx of every element;
+  /// bias_grad wherever dy is finite. weight_grad and bias_grad of the layer were zero before backward.
   void demand_gradients(const NdArray& dy, const NdArray& dx) const {
     const auto exact = tn_test::backward(x_, dy, axis_, of_, correction());
     std::vector<long double> size(of_.mean.size());  // largest |dx| or |weight * invstd * dy| of a channel, [C]
@@ -116,10 +118,11 @@ class Promises {
     for (std::size_t c = 0; c < size.size(); ++c) demand_parameter_gradients(exact, c);
     for (std::size_t i = 0; i < channel_.size(); ++i) {
       const std::size_t c = channel_[i];
-      if (!(size[c] <= kMost)) continue;  // a term of dx overflows
+      if (batch_ && !(size[c] <= kMost)) continue;  // a term of dx overflows
       const long double digits = 2.5e-7L + (batch_ ? 2 * lanes_.variance * kU : 0);
-      demand(is_near(dx.values[i], exact.dx[i], digits * size[c] + kLeast), "dx is ", dx.values[i], ", not ",
-             exact.dx[i], " beside ", size[c]);
+      const long double beside = batch_ ? size[c] : std::abs(exact.dx[i]);  // in eval there is one term
+      demand(is_near(dx.values[i], exact.dx[i], digits * beside + kLeast), "dx is ", dx.values[i], ", not ",
+             exact.dx[i], " beside ", beside);
     }
   }
 
@@ -131,17 +134,17 @@ class Promises {
 
   void demand_parameter_gradients(const tn_test::Gradients& exact, std::size_t c) const {
     const auto at = static_cast<Index>(c);
-    if (!std::isfinite(of_.invstd[c]) || !std::isfinite(exact.dweight[c])) return;
     const long double of_mean =
         kU * kU * std::abs(of_.mean[c]) + (lanes_.in_float && batch_ ? lanes_.mean * kU * sd(c) : 0);
     const long double digits_w = 1.7L + (batch_ ? lanes_.variance : 0);
-    if (bn_.weight_grad().size() > 0 && bn_.weight().size() > 0) {
+    const bool finite = std::isfinite(of_.invstd[c]) && std::isfinite(exact.dweight[c]);
+    if (finite && bn_.weight_grad().size() > 0 && bn_.weight().size() > 0) {
       const long double bound = kU * (digits_w * std::abs(exact.dweight[c]) + 2 * exact.rss_w[c]) +
                                 std::abs(of_.invstd[c] * exact.dbias[c]) * of_mean + kLeast;
       demand(is_near(bn_.weight_grad()(at), exact.dweight[c], bound), "weight_grad is ", bn_.weight_grad()(at),
              ", not ", exact.dweight[c], ", bound ", bound);
     }
-    if (bn_.bias_grad().size() > 0 && bn_.bias().size() > 0) {
+    if (std::isfinite(exact.rss_b[c]) && bn_.bias_grad().size() > 0 && bn_.bias().size() > 0) {
       const long double bound = kU * (1.7L * std::abs(exact.dbias[c]) + 2 * exact.rss_b[c]) + kLeast;
       demand(is_near(bn_.bias_grad()(at), exact.dbias[c], bound), "bias_grad is ", bn_.bias_grad()(at), ", not ",
              exact.dbias[c], ", bound ", bound);
