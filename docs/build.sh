@@ -10,7 +10,7 @@ export VERSION THEME
 
 rm -rf build/docs
 mkdir -p build/docs/snippets
-cp examples/quickstart.cpp docs/snippets/*.{py,txt} build/docs/snippets
+cp examples/quickstart.cpp tests/consumer/compiled_once/norm.* docs/snippets/*.{py,txt} build/docs/snippets
 for file in docs/snippets/*.cpp; do # without the indentation of main()
   sed 's/^  //' "$file" >"build/docs/snippets/$(basename "$file")"
 done

@@ -35,14 +35,12 @@
 #include <cstdio>
 #include <cstring>
 #include <limits>
-#include <locale>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <optional>
 #include <ostream>
-#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -66,6 +64,7 @@
 namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// The parts written one after the other, whatever the program's locale. Throws when there is no memory for them.
+/// (Streams bring std::locale with them; <locale> is its facets, which every program would compile for nothing.)
 template <typename... Parts>
 std::string text(const Parts&... parts) {
   std::ostringstream out;
@@ -2920,7 +2919,8 @@ class StateReader {
     std::string unexpected;
     for (const auto& [name, array] : from_) {
       const bool ours = name.compare(0, prefix_.size(), prefix_) == 0;
-      if (ours && read_.count(name) == 0) unexpected += text(unexpected.empty() ? "" : ", ", '"', name, '"');
+      const bool read = std::find(read_.begin(), read_.end(), &array) != read_.end();
+      if (ours && !read) unexpected += text(unexpected.empty() ? "" : ", ", '"', name, '"');
     }
     std::string keys;
     if (strict && !missing_.empty()) keys += text("\n\tMissing key(s) in state_dict: ", missing_, '.');
@@ -2931,9 +2931,8 @@ class StateReader {
 
  private:
   const Array* find(const char* name) {
-    const auto key = prefix_ + name;
-    read_.insert(key);
-    return from_.find(key);
+    read_.push_back(from_.find(prefix_ + name));
+    return read_.back();
   }
   template <typename... Parts>
   void fault(const Parts&... parts) {
@@ -2943,7 +2942,7 @@ class StateReader {
   const StateDict& from_;
   const std::string& prefix_;
   const Index num_features_;
-  std::set<std::string> read_;  // names that the layer knows
+  std::vector<const Array*> read_;  // what the layer asked for; null where it is missing
   std::string missing_, faults_;
 };
 
@@ -2972,6 +2971,88 @@ void load_state(LayerState<Scalar>& layer, const char* layer_name, const StateDi
 }
 
 }}}  // namespace tensornorm::v0::detail
+
+// ---- tensornorm/layer_passes.hpp
+// The passes that a layer runs, as a class, so that a large project can compile them in one place: they are most of
+// what a layer costs a compiler.
+//
+//   extern template struct tensornorm::LayerPasses<float>;   in a header that every file of the project includes
+//   template struct tensornorm::LayerPasses<float>;          in one source file
+//
+// The members stand outside the class because those inside are inline, and are compiled everywhere all the same.
+
+namespace tensornorm { inline namespace v0 {
+
+/// The passes of tensornorm::functional that a layer runs on inputs of type T, float, double, Eigen::half or
+/// Eigen::bfloat16, on a device. Programs name it in an explicit instantiation, which serves 1d, 2d and 3d layers, both
+/// storage orders, all channel axes and all Eigen types. Without one nothing changes but the time to compile. Errors,
+/// cost and threads are those of the functions of the same names.
+template <typename T, typename Device = Eigen::DefaultDevice>
+struct LayerPasses {
+  using Scalar = detail::LaneOf<T>;                ///< of the layer: float or double
+  using Input = ChannelView<const T>;              ///< [outer, channels, inner]
+  using Output = ChannelView<T>;                   ///< the same, to write
+  using Affine = functional::Affine<Scalar>;       ///< weight and bias
+  using Statistics = functional::BatchStatistics;  ///< mean, m2 and invstd
+  using Sums = functional::GradientSums;           ///< of dy and of dy * (x - mean)
+  using Scratch = functional::Scratch;             ///< for partial results
+
+  ///@{
+  /// The function of this name in tensornorm::functional.
+  static void batch_moments(const Device& device, const Input& x, const Statistics& statistics, Scratch& scratch);
+  static void training_forward(const Device& device, const Input& x, const Affine& affine, double eps, int correction,
+                               const Statistics& statistics, const Output& y, Scratch& scratch);
+  static void eval_forward(const Device& device, const Input& x, const Scalar* mean, const Scalar* var, double eps,
+                           const Affine& affine, const Output& y);
+  static void gradient_sums(const Device& device, const Input& x, const Input& dy, const double* mean, const Sums& sums,
+                            Scratch& scratch);
+  static void training_backward(const Device& device, const Input& x, const Input& dy, const double* mean,
+                                const double* invstd, const Affine& affine, int correction, const Sums& sums,
+                                const Output& dx, Scratch& scratch);
+  static void eval_input_gradient(const Device& device, const Input& dy, const Scalar* var, double eps,
+                                  const Affine& affine, const Output& dx);
+  ///@}
+};
+
+template <typename T, typename Device>
+void LayerPasses<T, Device>::batch_moments(const Device& device, const Input& x, const Statistics& statistics,
+                                           Scratch& scratch) {
+  functional::batch_moments(device, x, statistics, scratch);
+}
+
+template <typename T, typename Device>
+void LayerPasses<T, Device>::training_forward(const Device& device, const Input& x, const Affine& affine, double eps,
+                                              int correction, const Statistics& statistics, const Output& y,
+                                              Scratch& scratch) {
+  functional::training_forward(device, x, affine, eps, correction, statistics, y, scratch);
+}
+
+template <typename T, typename Device>
+void LayerPasses<T, Device>::eval_forward(const Device& device, const Input& x, const Scalar* mean, const Scalar* var,
+                                          double eps, const Affine& affine, const Output& y) {
+  functional::eval_forward(device, x, mean, var, eps, affine, y);
+}
+
+template <typename T, typename Device>
+void LayerPasses<T, Device>::gradient_sums(const Device& device, const Input& x, const Input& dy, const double* mean,
+                                           const Sums& sums, Scratch& scratch) {
+  functional::gradient_sums(device, x, dy, mean, sums, scratch);
+}
+
+template <typename T, typename Device>
+void LayerPasses<T, Device>::training_backward(const Device& device, const Input& x, const Input& dy,
+                                               const double* mean, const double* invstd, const Affine& affine,
+                                               int correction, const Sums& sums, const Output& dx, Scratch& scratch) {
+  functional::training_backward(device, x, dy, mean, invstd, affine, correction, sums, dx, scratch);
+}
+
+template <typename T, typename Device>
+void LayerPasses<T, Device>::eval_input_gradient(const Device& device, const Input& dy, const Scalar* var, double eps,
+                                                 const Affine& affine, const Output& dx) {
+  functional::eval_input_gradient(device, dy, var, eps, affine, dx);
+}
+
+}}  // namespace tensornorm::v0
 
 namespace tensornorm { inline namespace v0 {
 
@@ -3174,6 +3255,7 @@ class BatchNorm {
 
   template <typename Device, typename T, int Rank, typename Y>
   void forward_operand(const Device& device, const detail::Operand<T, Rank>& x, Y& y) {
+    using Passes = LayerPasses<std::remove_const_t<T>, Device>;
     if (!state_.training) return std::as_const(*this).forward_operand(device, x, y);
     const auto view = state_.checked_view(x, true);
     detail::check_output("y", y, x, {"x", x.data, x.bytes()}, state_.memory());
@@ -3181,14 +3263,15 @@ class BatchNorm {
     detail::give_sizes(y, x.dimensions);
     if (view.size() == 0) return;
     const functional::BatchStatistics batch = split(batch_);
-    functional::training_forward(device, view, state_.affine(), options().eps, options().correction, batch,
-                                 like(view, y.data()), partials_);
+    Passes::training_forward(device, view, state_.affine(), options().eps, options().correction, batch,
+                             like(view, y.data()), partials_);
     remembered_ = view.shape.per_channel();
     state_.update_running_stats(batch, remembered_);
   }
 
   template <typename Device, typename T, int Rank, typename Y>
   void forward_operand(const Device& device, const detail::Operand<T, Rank>& x, Y& y) const {
+    using Passes = LayerPasses<std::remove_const_t<T>, Device>;
     if (state_.training) {
       detail::fail_order(name(), " is const and in training mode, where forward would change it: call eval() first");
     }
@@ -3203,17 +3286,18 @@ class BatchNorm {
     detail::give_sizes(y, x.dimensions);
     if (view.size() == 0) return;
     if (running) {
-      functional::eval_forward(device, view, running_mean().data(), running_var().data(), options().eps,
-                               state_.affine(), like(view, y.data()));
+      Passes::eval_forward(device, view, running_mean().data(), running_var().data(), options().eps, state_.affine(),
+                           like(view, y.data()));
     } else {
-      functional::training_forward(device, view, state_.affine(), options().eps, options().correction,
-                                   split(statistics), like(view, y.data()), partials);
+      Passes::training_forward(device, view, state_.affine(), options().eps, options().correction, split(statistics),
+                               like(view, y.data()), partials);
     }
   }
 
   template <typename Device, typename T, int Rank, typename DX>
   void backward_operand(const Device& device, const detail::Operand<T, Rank>& x, const detail::Operand<T, Rank>& dy,
                         DX& dx) {
+    using Passes = LayerPasses<std::remove_const_t<T>, Device>;
     const bool again = !state_.training && !state_.has_running_stats();  // batch statistics, found again from x
     const auto view = state_.checked_view(x, again);
     state_.check_dy(dy, x);
@@ -3230,20 +3314,20 @@ class BatchNorm {
     const functional::GradientSums sums{work_.data() + 3 * num_features(), work_.data() + 4 * num_features()};
     const functional::BatchStatistics of = split(state_.training ? batch_ : work_);
     if (again) {
-      functional::batch_moments(device, view, of, partials_);
+      Passes::batch_moments(device, view, of, partials_);
       functional::batch_invstd(0, num_features(), view.shape.per_channel(), options().eps, options().correction, of);
     }
     if (state_.training || again) {
-      functional::training_backward(device, view, dy_view, of.mean, of.invstd, state_.affine(), options().correction,
-                                    sums, dx_view, partials_);
+      Passes::training_backward(device, view, dy_view, of.mean, of.invstd, state_.affine(), options().correction, sums,
+                                dx_view, partials_);
     } else {
       for (Eigen::Index c = 0; c < num_features(); ++c) {
         of.mean[c] = static_cast<double>(running_mean()[c]);
         of.invstd[c] = 1 / std::sqrt(static_cast<double>(running_var()[c]) + options().eps);
       }
       const bool parameters = weight().size() > 0 || bias().size() > 0;
-      if (parameters) functional::gradient_sums(device, view, dy_view, of.mean, sums, partials_);
-      functional::eval_input_gradient(device, dy_view, running_var().data(), options().eps, state_.affine(), dx_view);
+      if (parameters) Passes::gradient_sums(device, view, dy_view, of.mean, sums, partials_);
+      Passes::eval_input_gradient(device, dy_view, running_var().data(), options().eps, state_.affine(), dx_view);
     }
     state_.add_gradients(sums, of.invstd);
   }
@@ -3307,8 +3391,12 @@ struct FoldedAffine {
 namespace detail {
 
 /// Scale and shift in double, [C] each: what is folded is rounded once, at the end.
+struct ExactAffine {
+  std::vector<double> scale, shift;
+};
+
 template <typename Scalar, int SpatialDims>
-FoldedAffine<double> folded(const BatchNorm<Scalar, SpatialDims>& bn) {
+ExactAffine folded(const BatchNorm<Scalar, SpatialDims>& bn) {
   if (bn.is_training()) fail_order("Fusion only for eval! Call eval() first");
   const Index C = bn.num_features();
   if (bn.running_mean().size() == 0 || bn.running_var().size() == 0) {
@@ -3318,11 +3406,15 @@ FoldedAffine<double> folded(const BatchNorm<Scalar, SpatialDims>& bn) {
   check_vector("running_var", bn.running_var().size(), C);
   check_vector("weight", bn.weight().size(), C);
   check_vector("bias", bn.bias().size(), C);
-  FoldedAffine<double> folded;
-  folded.scale = (bn.running_var().template cast<double>().array() + bn.options().eps).sqrt().inverse();
-  if (bn.weight().size() > 0) folded.scale.array() *= bn.weight().template cast<double>().array();
-  folded.shift = -folded.scale.cwiseProduct(bn.running_mean().template cast<double>());
-  if (bn.bias().size() > 0) folded.shift += bn.bias().template cast<double>();
+  ExactAffine folded;
+  for (Index c = 0; c < C; ++c) {
+    double scale = 1 / std::sqrt(static_cast<double>(bn.running_var()[c]) + bn.options().eps);
+    if (bn.weight().size() > 0) scale *= static_cast<double>(bn.weight()[c]);
+    double shift = -scale * static_cast<double>(bn.running_mean()[c]);
+    if (bn.bias().size() > 0) shift += static_cast<double>(bn.bias()[c]);
+    folded.scale.push_back(scale);
+    folded.shift.push_back(shift);
+  }
   return folded;
 }
 
@@ -3345,7 +3437,7 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
   static_assert(std::is_same_v<typename EigenTraits<W>::Scalar, Scalar> &&
                     std::is_same_v<typename EigenTraits<B>::Scalar, Scalar>,
                 "tensornorm: weight and bias need the layer's scalar");
-  const FoldedAffine<double> by = folded(bn);
+  const ExactAffine by = folded(bn);
   if (!is_contiguous(weight)) fail_argument("weight should be contiguous: it has strides");
   if (!is_contiguous(bias)) fail_argument("bias should be contiguous: it has strides");
   const auto view = channel_view(weight, axis);
@@ -3366,13 +3458,13 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
     for (Index c = 0; c < C; ++c) {
       Scalar* const row = view.data + view.shape.offset(o, c, 0);
       for (Index i = 0; i < view.shape.inner; ++i) {
-        row[i] = static_cast<Scalar>(static_cast<double>(row[i]) * by.scale[c]);
+        row[i] = static_cast<Scalar>(static_cast<double>(row[i]) * by.scale.data()[c]);
       }
     }
   }
   for (Index c = 0; c < C; ++c) {
     Scalar& b = bias.data()[c];
-    b = static_cast<Scalar>(by.scale[c] * static_cast<double>(b) + by.shift[c]);
+    b = static_cast<Scalar>(by.scale.data()[c] * static_cast<double>(b) + by.shift.data()[c]);
   }
 }
 
@@ -3382,8 +3474,13 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
 /// or has no running statistics. O(C).
 template <typename Scalar, int SpatialDims>
 FoldedAffine<Scalar> fold(const BatchNorm<Scalar, SpatialDims>& bn) {
-  const FoldedAffine<double> folded = detail::folded(bn);
-  return {folded.scale.template cast<Scalar>(), folded.shift.template cast<Scalar>()};
+  const detail::ExactAffine exact = detail::folded(bn);
+  FoldedAffine<Scalar> folded{typename BatchNorm<Scalar, SpatialDims>::Vector(bn.num_features()), {}};
+  folded.shift.resizeLike(folded.scale);
+  const auto rounded = [](double value) { return static_cast<Scalar>(value); };
+  std::transform(exact.scale.begin(), exact.scale.end(), folded.scale.data(), rounded);
+  std::transform(exact.shift.begin(), exact.shift.end(), folded.shift.data(), rounded);
+  return folded;
 }
 
 // Below, weight and bias belong to the layer that bn follows, and together do afterwards what both did: they may be

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "detail/layer_loading.hpp"
-#include "functional.hpp"
+#include "layer_passes.hpp"
 #include "options.hpp"
 
 namespace tensornorm { inline namespace v0 {
@@ -211,6 +211,7 @@ class BatchNorm {
 
   template <typename Device, typename T, int Rank, typename Y>
   void forward_operand(const Device& device, const detail::Operand<T, Rank>& x, Y& y) {
+    using Passes = LayerPasses<std::remove_const_t<T>, Device>;
     if (!state_.training) return std::as_const(*this).forward_operand(device, x, y);
     const auto view = state_.checked_view(x, true);
     detail::check_output("y", y, x, {"x", x.data, x.bytes()}, state_.memory());
@@ -218,14 +219,15 @@ class BatchNorm {
     detail::give_sizes(y, x.dimensions);
     if (view.size() == 0) return;
     const functional::BatchStatistics batch = split(batch_);
-    functional::training_forward(device, view, state_.affine(), options().eps, options().correction, batch,
-                                 like(view, y.data()), partials_);
+    Passes::training_forward(device, view, state_.affine(), options().eps, options().correction, batch,
+                             like(view, y.data()), partials_);
     remembered_ = view.shape.per_channel();
     state_.update_running_stats(batch, remembered_);
   }
 
   template <typename Device, typename T, int Rank, typename Y>
   void forward_operand(const Device& device, const detail::Operand<T, Rank>& x, Y& y) const {
+    using Passes = LayerPasses<std::remove_const_t<T>, Device>;
     if (state_.training) {
       detail::fail_order(name(), " is const and in training mode, where forward would change it: call eval() first");
     }
@@ -240,17 +242,18 @@ class BatchNorm {
     detail::give_sizes(y, x.dimensions);
     if (view.size() == 0) return;
     if (running) {
-      functional::eval_forward(device, view, running_mean().data(), running_var().data(), options().eps,
-                               state_.affine(), like(view, y.data()));
+      Passes::eval_forward(device, view, running_mean().data(), running_var().data(), options().eps, state_.affine(),
+                           like(view, y.data()));
     } else {
-      functional::training_forward(device, view, state_.affine(), options().eps, options().correction,
-                                   split(statistics), like(view, y.data()), partials);
+      Passes::training_forward(device, view, state_.affine(), options().eps, options().correction, split(statistics),
+                               like(view, y.data()), partials);
     }
   }
 
   template <typename Device, typename T, int Rank, typename DX>
   void backward_operand(const Device& device, const detail::Operand<T, Rank>& x, const detail::Operand<T, Rank>& dy,
                         DX& dx) {
+    using Passes = LayerPasses<std::remove_const_t<T>, Device>;
     const bool again = !state_.training && !state_.has_running_stats();  // batch statistics, found again from x
     const auto view = state_.checked_view(x, again);
     state_.check_dy(dy, x);
@@ -267,20 +270,20 @@ class BatchNorm {
     const functional::GradientSums sums{work_.data() + 3 * num_features(), work_.data() + 4 * num_features()};
     const functional::BatchStatistics of = split(state_.training ? batch_ : work_);
     if (again) {
-      functional::batch_moments(device, view, of, partials_);
+      Passes::batch_moments(device, view, of, partials_);
       functional::batch_invstd(0, num_features(), view.shape.per_channel(), options().eps, options().correction, of);
     }
     if (state_.training || again) {
-      functional::training_backward(device, view, dy_view, of.mean, of.invstd, state_.affine(), options().correction,
-                                    sums, dx_view, partials_);
+      Passes::training_backward(device, view, dy_view, of.mean, of.invstd, state_.affine(), options().correction, sums,
+                                dx_view, partials_);
     } else {
       for (Eigen::Index c = 0; c < num_features(); ++c) {
         of.mean[c] = static_cast<double>(running_mean()[c]);
         of.invstd[c] = 1 / std::sqrt(static_cast<double>(running_var()[c]) + options().eps);
       }
       const bool parameters = weight().size() > 0 || bias().size() > 0;
-      if (parameters) functional::gradient_sums(device, view, dy_view, of.mean, sums, partials_);
-      functional::eval_input_gradient(device, dy_view, running_var().data(), options().eps, state_.affine(), dx_view);
+      if (parameters) Passes::gradient_sums(device, view, dy_view, of.mean, sums, partials_);
+      Passes::eval_input_gradient(device, dy_view, running_var().data(), options().eps, state_.affine(), dx_view);
     }
     state_.add_gradients(sums, of.invstd);
   }

@@ -4,6 +4,9 @@
 //   scale = weight / sqrt(running_var + eps)      shift = bias - scale * running_mean
 #pragma once
 
+#include <cmath>
+#include <vector>
+
 #include "batch_norm.hpp"
 
 namespace tensornorm { inline namespace v0 {
@@ -20,8 +23,12 @@ struct FoldedAffine {
 namespace detail {
 
 /// Scale and shift in double, [C] each: what is folded is rounded once, at the end.
+struct ExactAffine {
+  std::vector<double> scale, shift;
+};
+
 template <typename Scalar, int SpatialDims>
-FoldedAffine<double> folded(const BatchNorm<Scalar, SpatialDims>& bn) {
+ExactAffine folded(const BatchNorm<Scalar, SpatialDims>& bn) {
   if (bn.is_training()) fail_order("Fusion only for eval! Call eval() first");
   const Index C = bn.num_features();
   if (bn.running_mean().size() == 0 || bn.running_var().size() == 0) {
@@ -31,11 +38,15 @@ FoldedAffine<double> folded(const BatchNorm<Scalar, SpatialDims>& bn) {
   check_vector("running_var", bn.running_var().size(), C);
   check_vector("weight", bn.weight().size(), C);
   check_vector("bias", bn.bias().size(), C);
-  FoldedAffine<double> folded;
-  folded.scale = (bn.running_var().template cast<double>().array() + bn.options().eps).sqrt().inverse();
-  if (bn.weight().size() > 0) folded.scale.array() *= bn.weight().template cast<double>().array();
-  folded.shift = -folded.scale.cwiseProduct(bn.running_mean().template cast<double>());
-  if (bn.bias().size() > 0) folded.shift += bn.bias().template cast<double>();
+  ExactAffine folded;
+  for (Index c = 0; c < C; ++c) {
+    double scale = 1 / std::sqrt(static_cast<double>(bn.running_var()[c]) + bn.options().eps);
+    if (bn.weight().size() > 0) scale *= static_cast<double>(bn.weight()[c]);
+    double shift = -scale * static_cast<double>(bn.running_mean()[c]);
+    if (bn.bias().size() > 0) shift += static_cast<double>(bn.bias()[c]);
+    folded.scale.push_back(scale);
+    folded.shift.push_back(shift);
+  }
   return folded;
 }
 
@@ -58,7 +69,7 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
   static_assert(std::is_same_v<typename EigenTraits<W>::Scalar, Scalar> &&
                     std::is_same_v<typename EigenTraits<B>::Scalar, Scalar>,
                 "tensornorm: weight and bias need the layer's scalar");
-  const FoldedAffine<double> by = folded(bn);
+  const ExactAffine by = folded(bn);
   if (!is_contiguous(weight)) fail_argument("weight should be contiguous: it has strides");
   if (!is_contiguous(bias)) fail_argument("bias should be contiguous: it has strides");
   const auto view = channel_view(weight, axis);
@@ -79,13 +90,13 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
     for (Index c = 0; c < C; ++c) {
       Scalar* const row = view.data + view.shape.offset(o, c, 0);
       for (Index i = 0; i < view.shape.inner; ++i) {
-        row[i] = static_cast<Scalar>(static_cast<double>(row[i]) * by.scale[c]);
+        row[i] = static_cast<Scalar>(static_cast<double>(row[i]) * by.scale.data()[c]);
       }
     }
   }
   for (Index c = 0; c < C; ++c) {
     Scalar& b = bias.data()[c];
-    b = static_cast<Scalar>(by.scale[c] * static_cast<double>(b) + by.shift[c]);
+    b = static_cast<Scalar>(by.scale.data()[c] * static_cast<double>(b) + by.shift.data()[c]);
   }
 }
 
@@ -95,8 +106,13 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
 /// or has no running statistics. O(C).
 template <typename Scalar, int SpatialDims>
 FoldedAffine<Scalar> fold(const BatchNorm<Scalar, SpatialDims>& bn) {
-  const FoldedAffine<double> folded = detail::folded(bn);
-  return {folded.scale.template cast<Scalar>(), folded.shift.template cast<Scalar>()};
+  const detail::ExactAffine exact = detail::folded(bn);
+  FoldedAffine<Scalar> folded{typename BatchNorm<Scalar, SpatialDims>::Vector(bn.num_features()), {}};
+  folded.shift.resizeLike(folded.scale);
+  const auto rounded = [](double value) { return static_cast<Scalar>(value); };
+  std::transform(exact.scale.begin(), exact.scale.end(), folded.scale.data(), rounded);
+  std::transform(exact.shift.begin(), exact.shift.end(), folded.shift.data(), rounded);
+  return folded;
 }
 
 // Below, weight and bias belong to the layer that bn follows, and together do afterwards what both did: they may be

@@ -1,4 +1,4 @@
 #include "compiled_once/passes.hpp"
 
-TENSORNORM_PASSES(template, Eigen::DefaultDevice, Eigen::bfloat16, float);
-TENSORNORM_PASSES(template, Eigen::ThreadPoolDevice, Eigen::bfloat16, float);
+template struct tensornorm::LayerPasses<Eigen::bfloat16>;
+template struct tensornorm::LayerPasses<Eigen::bfloat16, Eigen::ThreadPoolDevice>;

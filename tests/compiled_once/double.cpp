@@ -1,4 +1,4 @@
 #include "compiled_once/passes.hpp"
 
-TENSORNORM_PASSES(template, Eigen::DefaultDevice, double, double);
-TENSORNORM_PASSES(template, Eigen::ThreadPoolDevice, double, double);
+template struct tensornorm::LayerPasses<double>;
+template struct tensornorm::LayerPasses<double, Eigen::ThreadPoolDevice>;

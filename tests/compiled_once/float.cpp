@@ -1,4 +1,4 @@
 #include "compiled_once/passes.hpp"
 
-TENSORNORM_PASSES(template, Eigen::DefaultDevice, float, float);
-TENSORNORM_PASSES(template, Eigen::ThreadPoolDevice, float, float);
+template struct tensornorm::LayerPasses<float>;
+template struct tensornorm::LayerPasses<float, Eigen::ThreadPoolDevice>;

@@ -1,4 +1,4 @@
 #include "compiled_once/passes.hpp"
 
-TENSORNORM_PASSES(template, Eigen::DefaultDevice, Eigen::half, float);
-TENSORNORM_PASSES(template, Eigen::ThreadPoolDevice, Eigen::half, float);
+template struct tensornorm::LayerPasses<Eigen::half>;
+template struct tensornorm::LayerPasses<Eigen::half, Eigen::ThreadPoolDevice>;

@@ -7,13 +7,11 @@
 
 #include <tensornorm/tensornorm.hpp>
 
-#include "consumer/compiled_once/passes.hpp"
-
-TENSORNORM_PASSES(extern template, Eigen::DefaultDevice, float, float);
-TENSORNORM_PASSES(extern template, Eigen::DefaultDevice, double, double);
-TENSORNORM_PASSES(extern template, Eigen::DefaultDevice, Eigen::half, float);
-TENSORNORM_PASSES(extern template, Eigen::DefaultDevice, Eigen::bfloat16, float);
-TENSORNORM_PASSES(extern template, Eigen::ThreadPoolDevice, float, float);
-TENSORNORM_PASSES(extern template, Eigen::ThreadPoolDevice, double, double);
-TENSORNORM_PASSES(extern template, Eigen::ThreadPoolDevice, Eigen::half, float);
-TENSORNORM_PASSES(extern template, Eigen::ThreadPoolDevice, Eigen::bfloat16, float);
+extern template struct tensornorm::LayerPasses<float>;
+extern template struct tensornorm::LayerPasses<float, Eigen::ThreadPoolDevice>;
+extern template struct tensornorm::LayerPasses<double>;
+extern template struct tensornorm::LayerPasses<double, Eigen::ThreadPoolDevice>;
+extern template struct tensornorm::LayerPasses<Eigen::half>;
+extern template struct tensornorm::LayerPasses<Eigen::half, Eigen::ThreadPoolDevice>;
+extern template struct tensornorm::LayerPasses<Eigen::bfloat16>;
+extern template struct tensornorm::LayerPasses<Eigen::bfloat16, Eigen::ThreadPoolDevice>;

@@ -3,7 +3,6 @@
 
 #include <Eigen/Core>
 #include <array>
-#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -11,6 +10,7 @@
 namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// The parts written one after the other, whatever the program's locale. Throws when there is no memory for them.
+/// (Streams bring std::locale with them; <locale> is its facets, which every program would compile for nothing.)
 template <typename... Parts>
 std::string text(const Parts&... parts) {
   std::ostringstream out;

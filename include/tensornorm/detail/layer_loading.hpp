@@ -1,9 +1,10 @@
 // A layer's state as a StateDict, and back. Loading finds every fault before it changes anything.
 #pragma once
 
+#include <algorithm>
 #include <optional>
-#include <set>
 #include <string>
+#include <vector>
 
 #include "../state_dict.hpp"
 #include "layer_state.hpp"
@@ -92,7 +93,8 @@ class StateReader {
     std::string unexpected;
     for (const auto& [name, array] : from_) {
       const bool ours = name.compare(0, prefix_.size(), prefix_) == 0;
-      if (ours && read_.count(name) == 0) unexpected += text(unexpected.empty() ? "" : ", ", '"', name, '"');
+      const bool read = std::find(read_.begin(), read_.end(), &array) != read_.end();
+      if (ours && !read) unexpected += text(unexpected.empty() ? "" : ", ", '"', name, '"');
     }
     std::string keys;
     if (strict && !missing_.empty()) keys += text("\n\tMissing key(s) in state_dict: ", missing_, '.');
@@ -103,9 +105,8 @@ class StateReader {
 
  private:
   const Array* find(const char* name) {
-    const auto key = prefix_ + name;
-    read_.insert(key);
-    return from_.find(key);
+    read_.push_back(from_.find(prefix_ + name));
+    return read_.back();
   }
   template <typename... Parts>
   void fault(const Parts&... parts) {
@@ -115,7 +116,7 @@ class StateReader {
   const StateDict& from_;
   const std::string& prefix_;
   const Index num_features_;
-  std::set<std::string> read_;  // names that the layer knows
+  std::vector<const Array*> read_;  // what the layer asked for; null where it is missing
   std::string missing_, faults_;
 };
 

@@ -1,3 +1,3 @@
 #include "norm.hpp"
 
-TENSORNORM_PASSES(template, Eigen::DefaultDevice, float, float);
+template struct tensornorm::LayerPasses<float>;

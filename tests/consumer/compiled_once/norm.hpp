@@ -3,6 +3,4 @@
 
 #include <tensornorm/tensornorm.hpp>
 
-#include "passes.hpp"
-
-TENSORNORM_PASSES(extern template, Eigen::DefaultDevice, float, float);
+extern template struct tensornorm::LayerPasses<float>;
