@@ -38,7 +38,7 @@ check_threads() {
   need clang++ clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux libclang-rt-14-dev
   run_tests thread-sanitize
 }
-# the file formats fuzzed for a minute each
+# layers, values and both file formats fuzzed for a minute each, as many at a time as there are processors
 check_fuzz() {
   need clang++ clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux libclang-rt-14-dev
   tests/fuzz/fuzz.sh 60
