@@ -3,7 +3,8 @@ from torch import nn
 
 ## [code]
 bn = nn.BatchNorm1d(3)
-x = torch.tensor([[1.0, 4, 2], [3, 0, 5], [8, 1, 7]], requires_grad=True)
+x = torch.tensor([[1.0, 4, 2], [3, 0, 5], [8, 1, 7]])
+x.requires_grad_()
 dy = torch.tensor([[1.0, 0, 2], [0, 1, 0], [0, 2, 1]])
 
 y = bn(x)

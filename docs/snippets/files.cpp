@@ -9,14 +9,14 @@
 
 int main() {
   //! [load]
-  using Rows =
-      Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  const tensornorm::StateDict weights =
-      tensornorm::load_safetensors("wine.safetensors");
+  using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic,
+                             Eigen::RowMajor>;
+  const auto weights = tensornorm::load_safetensors("wine.safetensors");
 
   tensornorm::BatchNormOptions options;  // of bn2; bn1 has the defaults
   options.eps = std::stod(weights.metadata().at("bn2.eps"));
-  tensornorm::BatchNorm1d<> bn1(13), bn2(16, options);
+  tensornorm::BatchNorm1d<> bn1(13);
+  tensornorm::BatchNorm1d<> bn2(16, options);
   bn1.eval().load_state_dict(weights, "bn1.");
   bn2.eval().load_state_dict(weights, "bn2.");
   Rows weight1 = weights.at("fc1.weight").to<Rows>(),

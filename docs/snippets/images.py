@@ -10,8 +10,8 @@ print(y[0, 2])
 print(norm.running_mean)
 
 dims = (0, 2, 3)
-y = (x - x.mean(dims, keepdim=True)) / torch.sqrt(
-    x.var(dims, keepdim=True) + norm.eps  # torch.var divides by n - 1
-)
+mean = x.mean(dims, keepdim=True)
+var = x.var(dims, keepdim=True)  # torch.var divides by n - 1
+y = (x - mean) / torch.sqrt(var + norm.eps)
 print(y[0, 2])
 ## [code]

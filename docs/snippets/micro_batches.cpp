@@ -1,5 +1,5 @@
-// Two micro-batches normalised with the statistics of both: the halves of a
-// training pass, without a layer.
+// Two micro-batches normalised with the statistics of both: the halves of
+// a training pass, without a layer.
 #include <iomanip>
 #include <iostream>
 #include <tensornorm/tensornorm.hpp>

@@ -7,7 +7,8 @@
 int main() {
   std::cout << std::fixed << std::setprecision(4);
   //! [code]
-  Eigen::MatrixXf x{{0, 1, 2, 3, 4}, {5, 6, 7, 8, 9}, {10, 11, 12, 13, 14}};
+  Eigen::MatrixXf x{
+      {0, 1, 2, 3, 4}, {5, 6, 7, 8, 9}, {10, 11, 12, 13, 14}};
 
   tensornorm::BatchNormOptions options;
   options.momentum = 0.5;

@@ -6,7 +6,8 @@
 int main() {
   std::cout << std::fixed << std::setprecision(4);
   //! [code]
-  Eigen::MatrixXf x{{0, 1, 2, 3, 4}, {5, 6, 7, 8, 9}, {10, 11, 12, 13, 14}};
+  Eigen::MatrixXf x{
+      {0, 1, 2, 3, 4}, {5, 6, 7, 8, 9}, {10, 11, 12, 13, 14}};
   tensornorm::BatchNorm1d<> bn(5);
   Eigen::MatrixXf y = bn(x);
   bn.backward(x, Eigen::MatrixXf::Ones(3, 5));  // of the sum of y

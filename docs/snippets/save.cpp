@@ -12,8 +12,9 @@ int main() {
   tensornorm::BatchNorm1d<> bn1(3), bn2(4);
   tensornorm::StateDict weights = bn1.state_dict("bn1.");
   weights.insert(bn2.state_dict("bn2."));
-  weights.insert("fc1.weight", tensornorm::Array::from(
-                                   Eigen::MatrixXf::Identity(4, 3).eval()));
+  weights.insert(
+      "fc1.weight",
+      tensornorm::Array::from(Eigen::MatrixXf::Identity(4, 3).eval()));
   weights.metadata()["bn1.eps"] = "1e-05";
   tensornorm::save_safetensors(file, weights);
 

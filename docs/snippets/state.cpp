@@ -13,7 +13,8 @@ int main() {
   const tensornorm::StateDict state = trained.state_dict("bn1.");
   for (const auto& [name, array] : state) {
     std::cout << name;
-    for (const double value : array.as<double>()) std::cout << ' ' << value;
+    for (const double value : array.as<double>())
+      std::cout << ' ' << value;
     std::cout << '\n';
   }
 

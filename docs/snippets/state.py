@@ -12,6 +12,7 @@ for name, tensor in state.items():
 
 
 
-restored.load_state_dict({name[4:]: tensor for name, tensor in state.items()})
+own = {name[4:]: tensor for name, tensor in state.items()}
+restored.load_state_dict(own)
 print(restored.eval()(torch.tensor([[1.0, 10]])))
 ## [code]

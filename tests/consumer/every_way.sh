@@ -100,6 +100,17 @@ adds_nothing() {
   [ ! -e "$out/nothing" ]
 }
 
+# The README's commands that build or install something, as they stand there.
+readme_commands() {
+  local compile commands
+  compile=$(sed -n 's/^| only headers | `\(.*\)` |$/\1/p' README.md)
+  commands=$(sed -n '/^cmake -S/,/^cmake --install/p' README.md)
+  ${compile/app.cpp/examples/quickstart.cpp} -o "$out/from_readme"
+  "$out/from_readme"
+  DESTDIR=$out/readme bash -ec "${commands//build\/install/$out/readme_build}"
+  diff -r include "$out/readme/usr/local/include"
+}
+
 versions() { cmake -S tests/consumer/versions -B "$out/versions" --fresh -DCMAKE_PREFIX_PATH="$installed"; }
 
 weights() {
@@ -126,6 +137,7 @@ for how in SUBDIRECTORY FETCH; do
   step "$how, SYSTEM, and the project's own Eigen3::Eigen" as_system_headers $how
 done
 step "a project that adds the library gets nothing else" adds_nothing
+step "the commands of the README" readme_commands
 for compiler in g++ clang++; do
   step "the passes compiled in one place: $compiler" compiled_once $compiler
   step "the single header: $compiler" single_header $compiler
