@@ -6,6 +6,7 @@ x = torch.arange(15).reshape(3, 5).float()
 
 
 
+
 half = nn.BatchNorm1d(5, momentum=0.5)
 half(x)
 half(2 * x)

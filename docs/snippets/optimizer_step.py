@@ -3,6 +3,7 @@ from torch import nn
 
 ## [code]
 x = torch.arange(15).reshape(3, 5).float()
+
 bn = nn.BatchNorm1d(5)
 y = bn(x)
 y.sum().backward()
