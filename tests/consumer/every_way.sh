@@ -116,7 +116,7 @@ versions() { cmake -S tests/consumer/versions -B "$out/versions" --fresh -DCMAKE
 weights() {
   configure weights -DSAFETENSORS=ON
   cmake --build "$out/weights" -j "$(nproc)"
-  "$out/weights/weights"
+  (cd "$out" && weights/weights)
 }
 
 [ $json = ON ] || echo "note  nlohmann-json is not installed: safetensors.hpp is left out"
