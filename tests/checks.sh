@@ -1,17 +1,20 @@
 # What CI looks at beside the tests, step by step; sourced by run, whose need and build it uses.
 # check_NAME is a step; the line above it says what `./run check list` prints of it.
 
-# run_tests PRESET [CMAKE OPTION ...]
+# run_tests PRESET [CMAKE OPTION ...]: all of the preset's tests but those whose names match $skip.
 run_tests() {
   build "$@"
-  ctest --test-dir "build/$1" -j "$jobs" --output-on-failure --no-tests=error | tail -n 3
+  ctest --test-dir "build/$1" -j "$jobs" --output-on-failure --no-tests=error ${skip:+-E "$skip"} | tail -n 3
 }
+# has FLAG: whether this machine's processor has it.
+has() { grep -qw "$1" /proc/cpuinfo; }
 
 # every way to use the library: headers alone, g++ and clang++, C++17 and C++20, find_package, FetchContent, pkg-config
 check_use() {
   need clang++ clang pkg-config pkg-config python3 python3
   tests/consumer/every_way.sh
 }
+# All tests and not the core alone, as nothing else runs the whole with clang++, in C++20 and without assertions.
 # including the library costs a compiler less than 1.3 times what Eigen's Tensor header does
 check_compile_time() {
   need clang++ clang
@@ -22,13 +25,37 @@ check_native() {
   need clang++ clang
   run_tests native -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_STANDARD=20 -DTENSORNORM_BUILD_EXAMPLES=OFF
 }
-# the tests with g++, AVX2 and FMA
+# The core alone, as what is outside of it sees no instruction set; the same goes for the next three steps.
+# what computes, with g++, AVX2 and FMA
 check_avx2() {
-  if ! grep -q avx2 /proc/cpuinfo; then
-    echo "this machine has no AVX2"
-    return
+  if has avx2; then run_tests avx2; else echo "this machine has no AVX2"; fi
+}
+# what computes at other levels: clang++ -O0, g++ -O3 with NDEBUG, g++ with AVX-512
+check_levels() {
+  need clang++ clang
+  run_tests core --fresh -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS_RELEASE=-O0
+  run_tests core --fresh -DCMAKE_CXX_FLAGS_RELEASE="-O3 -DNDEBUG"
+  if has avx512vl; then
+    run_tests core --fresh -DCMAKE_CXX_FLAGS_RELEASE="-O2 -march=x86-64-v4"
+  else
+    echo "this machine has no AVX-512"
   fi
-  run_tests avx2
+}
+# what computes on 64-bit Arm, by qemu
+check_aarch64() {
+  need aarch64-linux-gnu-g++ g++-aarch64-linux-gnu qemu-aarch64 qemu-user
+  skip="for many values" run_tests aarch64
+}
+# what computes, and the file formats, on s390x, where the most significant byte comes first, by qemu
+check_s390x() {
+  need s390x-linux-gnu-g++ g++-s390x-linux-gnu qemu-s390x qemu-user
+  skip="for many values" run_tests s390x
+}
+# all tests at -O0, and that they run 98 % of the lines of include/
+check_coverage() {
+  need gcovr gcovr
+  target=tensornorm_tests build coverage
+  tests/coverage.sh build/coverage
 }
 # instructions an element, counted by valgrind, against their bounds
 check_instructions() {
@@ -38,6 +65,17 @@ check_instructions() {
 }
 # the tests with AddressSanitizer and UBSan
 check_sanitize() { run_tests sanitize; }
+# what computes and the files with clang's UBSan: no unsigned number wraps, no conversion changes a value
+check_integers() {
+  need clang++ clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux libclang-rt-14-dev
+  run_tests integer-sanitize
+}
+# the tests of memory and of files with Valgrind: nothing uninitialised decides or is written
+check_valgrind() {
+  need valgrind valgrind
+  build valgrind
+  valgrind --quiet --error-exitcode=1 build/valgrind/tests/tensornorm_tests | tail -n 3
+}
 # the tests of threads with ThreadSanitizer
 check_threads() {
   need clang++ clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux libclang-rt-14-dev
@@ -64,7 +102,7 @@ check_package() {
 
 run_checks() {
   need_to_test
-  local steps step began
+  local steps step TIMEFORMAT='   %0R s; on all cores together %0U s, and %0S s in the system'
   steps=$(sed -n 's/^check_\([a-z0-9_]*\)() .*/\1/p' tests/checks.sh)
   if [ "${1:-}" = list ]; then
     for step in $steps; do printf '%-14s%s\n' "$step" "$(grep -B1 "^check_$step()" tests/checks.sh | sed -n '1s/^# //p')"; done
@@ -72,8 +110,6 @@ run_checks() {
   fi
   for step in ${*:-$steps}; do
     echo "-- $step: $(grep -B1 "^check_$step()" tests/checks.sh | sed -n '1s/^# //p')"
-    began=$SECONDS
-    "check_$step"
-    echo "   $((SECONDS - began)) s"
+    time "check_$step"
   done
 }
