@@ -438,7 +438,8 @@ inline std::int64_t count_elements(const std::vector<std::int64_t>& shape) {
 template <typename Sizes>
 std::int64_t column_major(std::int64_t i, const Sizes& sizes) {
   std::int64_t position = 0;
-  for (std::size_t axis = sizes.size(); axis-- > 0;) {  // the last axis counts fastest in i, and slowest in memory
+  for (std::size_t axis = sizes.size(); axis > 0;) {  // the last axis counts fastest in i, and slowest in memory
+    --axis;
     position = position * sizes[axis] + i % sizes[axis];
     i /= sizes[axis];
   }

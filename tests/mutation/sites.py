@@ -1,0 +1,83 @@
+"""Where the headers are broken, how, and which tests are to notice."""
+import dataclasses
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+INCLUDE = ROOT / "include" / "tensornorm"
+
+# Header: the tests that are to notice. Those of its own name come first, then the quick ones.
+VALUES = ["semantics_values", "functional", "numerics_forward", "numerics_backward", "numerics_extremes"]
+MEMORY = ["alignment"]
+LAYER = ["semantics_forward", "semantics_state", "semantics_backward", "bad_calls", "bad_inputs"]
+TYPES = ["tensor_types", "matrix_types", "overlap"]
+SAFETENSORS = ["safetensors", "safetensors_refused", "detail/safetensors_header"]
+TESTS = {
+    "array": ["array", "npy", "safetensors"],
+    "batch_norm": LAYER + ["allocation", *TYPES, "threads"],
+    "channel_view": ["channel_view", "tensor_types"],
+    "fold": ["fold"],
+    "functional": ["functional", *VALUES, "properties_values"],
+    "moments": ["moments", "properties"],
+    "npy": ["npy", "detail/npy_header"],
+    "print": ["print", "options"],
+    "probe": ["probe"],
+    "running_stats": ["running_stats", "golden/seed_003"],
+    "safetensors": SAFETENSORS,
+    "state_dict": ["state_dict", "detail/layer_loading"],
+    "detail/backward": ["detail/backward", *VALUES],
+    "detail/check": ["bad_calls", "bad_inputs", "options"],
+    "detail/elementwise": ["detail/elementwise", *VALUES, *MEMORY],
+    "detail/file": ["detail/file", "npy", "safetensors"],
+    "detail/layer_checks": ["options", "print", *LAYER],
+    "detail/layer_loading": ["detail/layer_loading", "state_dict", "state_allocation"],
+    "detail/layer_state": [*LAYER, "semantics_values", "allocation", "state_allocation"],
+    "detail/little_endian": ["detail/little_endian"],
+    "detail/loops": ["detail/loops", "detail/elementwise", "detail/sums"],
+    "detail/normalize": ["detail/normalize", *VALUES],
+    "detail/npy_header": ["detail/npy_header", "npy"],
+    "detail/number_cast": ["detail/number_cast", "array"],
+    "detail/operand": ["channel_view", *TYPES, "bad_inputs"],
+    "detail/packet": ["detail/packet", "detail/elementwise", "detail/sums", *VALUES],
+    "detail/parallel": ["detail/parallel", "detail/passes", "threads"],
+    "detail/passes": ["detail/passes", *VALUES, "threads"],
+    "detail/safetensors_header": SAFETENSORS[::-1],
+    "detail/statistics": ["detail/statistics", *VALUES],
+    "detail/sums": ["detail/sums", "detail/statistics", *VALUES, *MEMORY],
+    "detail/traversal": ["detail/traversal", "detail/passes", "functional", "allocation"],
+}
+
+# What is looked for, and what stands there afterwards.
+RULES = [
+    (r" \+ eps\b", ""), (r" \+ e\b", ""), (r" - correction\b", ""), (r" - c\[1\]", ""),  # eps, n - k, the mean's low half
+    (r" - 1\b", ""), (r" \+ 1\b", ""),
+    (r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "), (r" == ", " != "), (r" != ", " == "),
+    (r" \+ ", " - "), (r" - ", " + "), (r" \* ", " + "), (r" / ", " * "), (r" % ", " / "),
+    (r" && ", " || "), (r" \|\| ", " && "), (r"\btrue\b", "false"), (r"\bfalse\b", "true"),
+    (r" \+= ", " -= "), (r" = 0;", " = 1;"), (r"std::min\b", "std::max"), (r"std::max\b", "std::min"),
+]
+NOT_CODE = re.compile(r"^\s*(//|#|template|static_assert|using |typedef |namespace )|operator")
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    header: str  # as in TESTS
+    line: int  # from 1
+    column: int
+    was: str
+    now: str
+
+    def __str__(self):
+        return f"{self.header}.hpp:{self.line}: {self.now.strip()}"
+
+
+def sites():
+    for header in TESTS:
+        for number, line in enumerate((INCLUDE / f"{header}.hpp").read_text().splitlines(), 1):
+            if NOT_CODE.search(line):
+                continue
+            code = re.sub(r'"(\\.|[^"\\])*"', lambda text: "~" * len(text.group()), line.split("//")[0])
+            for pattern, replacement in RULES:
+                for match in re.finditer(pattern, code):
+                    now = line[: match.start()] + replacement + line[match.end():]
+                    yield Site(header, number, match.start(), line, now)
