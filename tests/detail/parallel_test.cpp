@@ -135,7 +135,7 @@ TEST_CASE("parallel: when memory for helpers runs out the others do the work") {
 }
 
 TEST_CASE("parallel: finish waits for a helper in the middle of an item") {
-  SharedItems items(2);
+  SharedItems items(2, 2);
   std::atomic<int> started{0};
   std::atomic<bool> may_end{false}, ended{false};
   const auto slow = [&](Index) {
@@ -143,10 +143,10 @@ TEST_CASE("parallel: finish waits for a helper in the middle of an item") {
     while (!may_end) std::this_thread::yield();
     ended = true;
   };
-  std::thread helper([&] { items.help(slow); });
+  std::thread helper([&] { items.help(slow, 1); });
   while (started == 0) std::this_thread::yield();
   Index mine = 0;
-  items.run([&](Index) { ++mine; });  // the helper holds one, the other is left
+  items.run([&](Index) { ++mine; }, 0);  // the helper holds one, the other is left
   CHECK(mine == 1);
   std::thread release([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -155,16 +155,31 @@ TEST_CASE("parallel: finish waits for a helper in the middle of an item") {
   items.finish();
   CHECK(ended);
   Index late = 0;
-  items.help([&](Index) { ++late; });
+  items.help([&](Index) { ++late; }, 1);
   CHECK(late == 0);
   helper.join();
   release.join();
 }
 
 TEST_CASE("parallel: no helper starts after finish, even if items are left") {
-  SharedItems items(3);
+  SharedItems items(3, 2);
   items.finish();
   Index done = 0;
-  items.help([&](Index) { ++done; });
+  items.help([&](Index) { ++done; }, 1);
   CHECK(done == 0);
+}
+
+TEST_CASE("parallel: a worker begins with its own share, then takes what is left of the others'") {
+  for (const Index count : {1, 2, 3, 7, 10}) {
+    for (const Index workers : {1, 2, 3, 4}) {
+      for (Index worker = 0; worker < workers; ++worker) {
+        SharedItems items(count, workers);
+        std::vector<Index> order, expected;
+        items.run([&](Index item) { order.push_back(item); }, worker);
+        for (Index item = count * worker / workers; item < count; ++item) expected.push_back(item);
+        for (Index item = 0; item < count * worker / workers; ++item) expected.push_back(item);
+        CHECK(order == expected);
+      }
+    }
+  }
 }

@@ -74,6 +74,7 @@ void check_limits(const Plan& plan) {
   CHECK(plan.chunk_inner == shape.inner);
   CHECK((plan.fold == 1 || plan.blocks == 1));  // rows folded into one follow each other in memory
   CHECK((plan.fold <= 16 || plan.fold % 16 == 0));
+  CHECK((plan.blocks == 1 || plan.block_channels % 16 == 0));  // every block starts where a cache line of floats does
   CHECK((plan.chunk_outer == shape.outer || plan.chunk_outer % (plan.fold * tile_rows) == 0));
 }
 
@@ -150,11 +151,11 @@ TEST_CASE("traversal: short rows are folded as long as whole tiles are left") {
   CHECK(fold(15, 3, 1) == 1);  // not two tiles
   CHECK(fold(16, 3, 1) == 2);  // a tile is left
   CHECK(fold(87, 3, 1) == 10);
-  CHECK(fold(10000, 3, 1) == 160);  // 512 lanes hold 170 rows; 160 are a multiple of 16
-  CHECK(fold(10000, 64, 1) == 8);
-  CHECK(fold(10000, 256, 1) == 2);
-  CHECK(fold(10000, 257, 1) == 1);
-  CHECK(fold(10000, 32, 4) == 4);
+  CHECK(fold(10000, 3, 1) == 80);  // 256 lanes hold 85 rows; 80 are a multiple of 16
+  CHECK(fold(10000, 64, 1) == 4);
+  CHECK(fold(10000, 128, 1) == 2);
+  CHECK(fold(10000, 129, 1) == 1);
+  CHECK(fold(10000, 32, 4) == 2);
 }
 
 TEST_CASE("traversal: what no cache holds is known from its size") {

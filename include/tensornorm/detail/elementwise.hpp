@@ -17,7 +17,7 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// K numbers a channel: [K][channels], or spread over the lanes of a row, [K][lanes].
 template <typename Lane, int K>
-struct Coefficients {
+struct alignas(cache_line) Coefficients {
   Lane values[K][block_lanes + width<Lane>];  // a last packet may start anywhere, and is read whole
 };
 
@@ -36,6 +36,7 @@ struct Movement {
   bool streamed;       // results go past the caches
   Index next;          // distance in elements to what is read next: prefetched. 0: nothing
   bool last_to_first;  // runs are walked from the last outer index back, so that what was read last comes first
+  Index next_out = 0;  // as next, of what is written
 };
 
 template <typename Lane, typename F, typename T, typename Write>
@@ -60,6 +61,7 @@ template <typename Lane, typename F, typename T, typename Write>
     for_each_packet_of<Lane>(out + first, r < rows ? lanes : rest, Write::streamed, [=, &lane_table](Index l, auto e) {
       const auto of_lanes = each<K>([&](auto j) { return load<Lane>(lane_table.values[j] + l); });
       if (movement.next != 0) f.prefetch(first + l + movement.next);
+      if (movement.next_out != 0) prefetch_to_write(out + first + l + movement.next_out);
       write(out + first + l, f(first + l, of_lanes, e), e);
     });
   }
@@ -78,6 +80,7 @@ template <typename Lane, typename F, typename T, typename Write>
       const auto of_channel = each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][c]); });
       for_each_packet_of<Lane>(out + first, run, Write::streamed, [=](Index l, auto e) {
         if (movement.next != 0) f.prefetch(first + l + movement.next);
+        if (movement.next_out != 0) prefetch_to_write(out + first + l + movement.next_out);
         write(out + first + l, f(first + l, of_channel, e), e);
       });
     }

@@ -45,6 +45,9 @@ Raw as_written(Raw value) {
   return value;
 }
 
+/// Bytes. Arrays that are read packet by packet start on one: half of all packets would straddle two lines otherwise.
+inline constexpr std::size_t cache_line = 64;
+
 /// width<Lane> values of type Lane that are computed on at once.
 template <typename Lane>
 struct Packet {
@@ -95,10 +98,28 @@ void copy_bits(const From& from, To& to) {
   std::memcpy(&to, &from, sizeof(To));
 }
 
+/// Each value as a To. Compilers take the plain form apart into halves and put those together again (g++ 12), so the
+/// widenings that kernels spend their time in are named.
 template <typename To, Index N, typename From>
 Vector<To, N> convert(const From& from) {
   if constexpr (N == 1) {
     return static_cast<To>(from);
+#ifdef EIGEN_VECTORIZE_AVX512
+  } else if constexpr (N == 8 && std::is_same_v<To, double>) {
+    return _mm512_maskz_cvtps_pd(0xff, (__m256)from);
+  } else if constexpr (N == 16 && std::is_same_v<To, std::uint32_t>) {
+    return (Vector<To, N>)_mm512_maskz_cvtepu16_epi32(0xffff, (__m256i)from);
+  } else if constexpr (N == 16 && std::is_same_v<To, std::uint16_t>) {
+    return (Vector<To, N>)_mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)from);
+#endif
+#ifdef EIGEN_VECTORIZE_AVX
+  } else if constexpr (N == 4 && std::is_same_v<To, double>) {
+    return _mm256_cvtps_pd((__m128)from);
+#endif
+#ifdef EIGEN_VECTORIZE_AVX2
+  } else if constexpr (N == 8 && std::is_same_v<To, std::uint32_t>) {
+    return (Vector<To, N>)_mm256_cvtepu16_epi32((__m128i)from);
+#endif
   } else {
     return __builtin_convertvector(from, Vector<To, N>);
   }
@@ -147,6 +168,15 @@ Vector<float, N> to_floats(const Vector<Bits<T>, N>& bits) {
 /// Floats rounded to nearest-even, as the bits of memory of the second argument's type.
 template <Index N>
 auto round_floats(const Vector<float, N>& floats, const Eigen::bfloat16*) {
+#if defined(EIGEN_VECTORIZE_AVX512) && defined(__AVX512DQ__) && defined(__AVX512BF16__)
+  constexpr int quiet_nan = 0x01, subnormal = 0x20,
+                signaling_nan = 0x80;  // which the instruction below treats its own way
+  if constexpr (N == 16) {
+    if (_mm512_fpclass_ps_mask(floats, quiet_nan | subnormal | signaling_nan) == 0) {
+      return (Vector<std::uint16_t, N>)_mm512_maskz_cvtneps_pbh(0xffff, floats);
+    }
+  }
+#endif
   Vector<std::uint32_t, N> bits;
   copy_bits(floats, bits);
   const Vector<std::uint32_t, N> rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
@@ -318,6 +348,8 @@ inline void fence_streams() {
 
 /// Asks for the cache line at p, which need not be valid memory.
 inline void prefetch(const void* p) { __builtin_prefetch(p, 0, 3); }
+/// The same, for a line that is to be written.
+inline void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1, 3); }
 
 /// The value as it is, hidden from the optimiser: a product that passes through here is rounded before it is added to.
 template <typename Scalar>

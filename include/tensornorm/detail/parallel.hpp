@@ -9,6 +9,7 @@
 #include <mutex>
 #include <new>
 #include <type_traits>
+#include <vector>
 
 #include "eigen_tensor.hpp"
 
@@ -19,24 +20,33 @@ using Eigen::Index;
 /// Items that any number of threads take one by one. The caller takes them too, and waits only for helpers that are in
 /// the middle of one: a helper that starts late finds nothing to do. So nothing can deadlock, even when every thread of
 /// the pool is itself waiting here.
+///
+/// Each worker begins with a share of neighbouring items, the same from pass to pass, so that what is still in its
+/// core's cache is of use; then it takes what is left of the others' shares.
 class SharedItems {
  public:
-  explicit SharedItems(Index items) : items_(items) {}
+  SharedItems(Index items, Index workers) : items_(items), next_(static_cast<std::size_t>(workers)) {
+    for (Index w = 0; w < workers; ++w) next(w) = begin_of(w);
+  }
 
   template <typename Work>
-  void run(const Work& work) {
-    for (Index item = next_++; item < items_; item = next_++) work(item);
+  void run(const Work& work, Index worker) {
+    const Index workers = static_cast<Index>(next_.size());
+    for (Index k = 0; k < workers; ++k) {
+      const Index share = (worker + k) % workers, end = begin_of(share + 1);
+      for (Index item = next(share)++; item < end; item = next(share)++) work(item);
+    }
   }
 
   /// Runs as a helper, if there is anything left to do.
   template <typename Work>
-  void help(const Work& work) {
+  void help(const Work& work, Index worker) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (closed_) return;
       ++helpers_;
     }
-    run(work);
+    run(work, worker);
     const std::lock_guard<std::mutex> lock(mutex_);
     if (--helpers_ == 0) idle_.notify_all();
   }
@@ -49,8 +59,11 @@ class SharedItems {
   }
 
  private:
+  Index begin_of(Index share) const { return items_ * share / static_cast<Index>(next_.size()); }
+  std::atomic<Index>& next(Index share) { return next_[static_cast<std::size_t>(share)]; }
+
   const Index items_;
-  std::atomic<Index> next_{0};
+  std::vector<std::atomic<Index>> next_;  // of each share
   std::mutex mutex_;
   std::condition_variable idle_;
   bool closed_ = false;
@@ -72,14 +85,14 @@ void for_each_item(const Device& device, Index items, const Work& work) {
     if (helpers > 0) {
       std::shared_ptr<SharedItems> shared;
       try {
-        shared = std::make_shared<SharedItems>(items);
-        for (Index h = 0; h < helpers; ++h) {
-          device.getPool()->Schedule([shared, &work] { shared->help(work); });
+        shared = std::make_shared<SharedItems>(items, helpers + 1);
+        for (Index h = 1; h <= helpers; ++h) {
+          device.getPool()->Schedule([shared, &work, h] { shared->help(work, h); });
         }
       } catch (const std::bad_alloc&) {  // the helpers that were found are enough
       }
       if (shared) {
-        shared->run(work);
+        shared->run(work, 0);
         return shared->finish();
       }
     }

@@ -18,6 +18,7 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 // far.
 inline constexpr Index prefetch_bytes = 4 * 1024;    // ahead of an element pass that reads what no other has
 inline constexpr Index prefetch_rows = 4;            // the same where a block is a column of the rows
+inline constexpr Index page_bytes = 4 * 1024;        // prefetchers of the hardware end at the end of a page
 inline constexpr Index parallel_bytes = 128 * 1024;  // of x, from where on threads are woken
 
 /// The numbers of a block of channels, folded for an operation F and ready for the element pass.
@@ -98,7 +99,13 @@ inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, b
     const bool block_in_cache = block <= 2 * block_bytes;  // this one and the next one, in L2
     next = block_in_cache ? plan.block_channels * plan.shape.inner : 0;
   }
-  return {plan.beyond_cache && !in_place, next, second && inputs > 1};  // one input still fits L2, two need not
+  const bool last_to_first = second && inputs > 1;  // one input still fits L2, two need not
+  // A block that is written in short pieces far apart: no prefetcher of the hardware foresees the next one.
+  const bool far_apart = plan.rows ? plan.blocks > 1 : second && plan.shape.inner * value_bytes <= page_bytes;
+  const bool in_last_cache = !plan.beyond_cache && plan.shape.size() * value_bytes > 4 * block_bytes;
+  Index next_out = far_apart && in_last_cache && !in_place ? plan.fold * plan.shape.channels * plan.shape.inner : 0;
+  if (last_to_first && !plan.rows) next_out = -next_out;
+  return {plan.beyond_cache && !in_place, next, last_to_first, next_out};
 }
 
 /// Scratch memory that grows to what the largest pass needed, and is then kept.

@@ -102,7 +102,7 @@ template <typename Lane, typename T>
 void box_moments_in(const Plan& plan, const Box& box, const T* x, double* mean, double* m2) {
   const auto n = static_cast<double>(box.per_channel());
   const Index channels = box.channels();
-  Lane pivot[block_lanes];
+  alignas(cache_line) Lane pivot[block_lanes];
   ChannelSums sums;
   if constexpr (std::is_same_v<Lane, double> && !std::is_same_v<T, double>) {
     first_values(plan, box, x, pivot);

@@ -13,7 +13,7 @@
 namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// Sum of u and of u*v, a channel: double [channels] each.
-struct ChannelSums {
+struct alignas(cache_line) ChannelSums {
   double u[block_lanes];
   double uv[block_lanes];
 };
@@ -109,7 +109,7 @@ template <typename Lane, typename Terms>
   static_assert(block_lanes % 64 == 0, "a last packet stays inside arrays of block_lanes");
   const Index inner = plan.shape.inner, channels = box.channels(), lanes = plan.fold * channels * inner;
   const bool lane_a_channel = lanes == channels;  // then nothing is spread, and nothing gathered
-  Lane spread_centre[block_lanes];
+  alignas(cache_line) Lane spread_centre[block_lanes];
   ChannelSums lane_sums;  // [fold, channels, inner]
   ChannelSums& into = lane_a_channel ? sums : lane_sums;
   if (!lane_a_channel) spread(centre, channels, inner, plan.fold, spread_centre);

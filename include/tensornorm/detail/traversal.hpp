@@ -33,7 +33,9 @@ struct Box {
 
 // Tuning constants. On an AMD Zen 5 server core (48 KiB L1, 1 MiB L2, 32 MiB L3) blocks of 16 to 128 KiB were no faster
 // than these, and narrower columns of rows much slower; the other numbers follow from the sizes of the caches.
-inline constexpr Index block_lanes = 512;               // most lanes, or channels, a block: their numbers fit in L1
+inline constexpr Index block_lanes = 1024;              // most lanes, or channels, a block: their numbers fit in L1
+inline constexpr Index block_columns = 512;             // of these where inner is 1
+inline constexpr Index folded_lanes = 256;              // a tile of such rows is few pages, which prefetchers follow
 inline constexpr Index block_bytes = 256 * 1024;        // of x a block: it is still in L2 for the second pass
 inline constexpr Index chunk_bytes = 256 * 1024;        // of x a chunk, the unit of work of larger blocks
 inline constexpr Index cache_bytes = 12 * 1024 * 1024;  // a larger tensor leaves the last cache, with its output
@@ -77,6 +79,7 @@ class Plan {
   }
 };
 
+static_assert(block_lanes / short_inner >= 16, "a block of rows is a multiple of 16 channels");
 inline bool walks_rows(Shape shape) {
   return shape.channels > 1 && (shape.inner <= 4 || (shape.inner <= short_inner && shape.outer >= tile_rows));
 }
@@ -84,12 +87,18 @@ inline bool walks_rows(Shape shape) {
 /// One channel is one long run.
 inline Shape canonical(Shape shape) { return shape.channels == 1 ? Shape{1, 1, shape.outer * shape.inner} : shape; }
 
-/// Rows that count as one, so that a row has about block_lanes lanes, and there are still tile_rows of them.
+/// Rows that count as one, so that a row has about folded_lanes lanes, and there are still tile_rows of them.
 inline Index fold_of(Shape shape) {
   const Index row = shape.channels * shape.inner;
-  if (row > block_lanes / 2 || shape.outer < 2 * tile_rows) return 1;
-  const Index fold = std::min(block_lanes / row, shape.outer / tile_rows);
+  if (row > folded_lanes / 2 || shape.outer < 2 * tile_rows) return 1;
+  const Index fold = std::min(folded_lanes / row, shape.outer / tile_rows);
   return fold > 16 ? round_down(fold, 16) : fold;  // then every folded row starts aligned if the first does
+}
+
+/// Channels that make a block of rows: whole cache lines of floats, whatever inner is, so that all blocks are aligned
+/// if the first is.
+inline Index channels_of_rows(Shape shape) {
+  return std::min(shape.channels, shape.inner == 1 ? block_columns : round_down(block_lanes / shape.inner, 16));
 }
 
 /// Outer indices that make a chunk of rows of `lanes` lanes, a multiple of whole tiles.
@@ -104,7 +113,7 @@ inline Plan plan_reduction(Shape shape, Index value_bytes) {
   shape = canonical(shape);
   const Index n = shape.per_channel(), chunk_values = chunk_bytes / value_bytes;
   if (walks_rows(shape)) {
-    const Index block = std::min(shape.channels, shape.inner == 1 ? block_lanes : block_lanes / shape.inner);
+    const Index block = channels_of_rows(shape);
     const Index fold = fold_of(shape);
     return {shape,      value_bytes, true, fold, block, rows_of_chunk(shape, block * shape.inner, fold, value_bytes),
             shape.inner};
