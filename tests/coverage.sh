@@ -7,8 +7,9 @@ build=$1
 find "$build" -name '*.gcda' -delete
 TENSORNORM_CASES=200 "$build/tests/tensornorm_tests" | tail -n 4
 verdict=0
-gcovr --root include/tensornorm --object-directory "$build" --txt "$build/coverage.txt" --fail-under-line 98 \
-  --print-summary "$build" | grep '^lines' || verdict=1
-echo "lines that no test runs, by header:"
-awk '$4 ~ /%/ && $4 != "100%"' "$build/coverage.txt"
+# Threads that count the same line at once may leave a count that is not one, of a line that was run all the same.
+gcovr --root include/tensornorm --object-directory "$build" --gcov-ignore-parse-errors --txt "$build/coverage.txt" \
+  --fail-under-line 98 --print-summary "$build" 2>"$build/gcovr.log" | grep '^lines' || verdict=1
+echo "headers with lines that no test runs: lines, run, lines that are not"
+awk '$4 ~ /%/ && $2 != $3' "$build/coverage.txt"
 exit $verdict

@@ -27,7 +27,8 @@ from sites import INCLUDE, ROOT, TESTS, Site, sites
 
 WORK = ROOT / "build" / "mutation"
 # clang++ at -O0 is the quickest way from a header to a verdict.
-COMPILER = ["clang++", "-std=c++17", "-O0", "-w", "-DEIGEN_USE_THREADS", "-isystem", "/usr/include/eigen3"]
+COMPILER = ["clang++", "-std=c++17", "-O0", "-w", "-pthread", "-DEIGEN_USE_THREADS", "-isystem",
+            "/usr/include/eigen3"]
 PATHS = ["-I", str(ROOT / "tests"), "-I", str(ROOT / "examples")]
 ENVIRONMENT = {**os.environ, "TENSORNORM_CASES": "100"}
 # What no mutant touches, read once.
@@ -60,7 +61,7 @@ def built(test, include, program):
     source = ROOT / "tests" / f"{test}_test.cpp"
     others = [ROOT / "examples" / "demo" / "csv.cpp"] if test == "networks" else []
     return run([*COMPILER, "-include-pch", str(WORK / "base.pch"), "-I", str(include), *PATHS, str(source),
-                *map(str, others), str(WORK / "main.o"), "-pthread", "-o", str(program)])[0] == 0
+                *map(str, others), str(WORK / "main.o"), "-o", str(program)])[0] == 0
 
 
 def passes(program, seconds):

@@ -1,0 +1,57 @@
+// detail/layer_checks.hpp: options that no layer can have, each refused in words that name it and what was given.
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <tensornorm/tensornorm.hpp>
+
+namespace {
+
+using tensornorm::BatchNormOptions;
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN(), kInfinity = std::numeric_limits<double>::infinity();
+
+/// What a layer of these options says instead of being made; "made" if it is.
+std::string answer(const BatchNormOptions& options) {
+  try {
+    tensornorm::BatchNorm1d<> bn(3, options);
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "made";
+}
+
+/// The same, of the defaults with one changed.
+template <typename Member, typename Value>
+std::string answer(Member member, Value value) {
+  BatchNormOptions options;
+  options.*member = value;
+  return answer(options);
+}
+
+bool names(const std::string& message, const std::string& words) { return message.find(words) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("layer checks: an eps below 0 or not a number; 0 and what is above are layers") {
+  CHECK(names(answer(&BatchNormOptions::eps, -1e-5), "eps should be at least 0, not -1e-05"));
+  CHECK(names(answer(&BatchNormOptions::eps, kNaN), "eps should be at least 0, not nan"));
+  CHECK(answer(&BatchNormOptions::eps, 0.0) == "made");
+  CHECK(answer(&BatchNormOptions::eps, 2.0) == "made");
+}
+
+TEST_CASE("layer checks: a momentum that is not finite; any other, and none, are layers") {
+  for (const double momentum : {kNaN, kInfinity, -kInfinity}) {
+    CHECK(names(answer(&BatchNormOptions::momentum, momentum), "momentum should be finite, or absent"));
+  }
+  CHECK(answer(&BatchNormOptions::momentum, -0.5) == "made");
+  CHECK(answer(&BatchNormOptions::momentum, std::nullopt) == "made");
+}
+
+TEST_CASE("layer checks: corrections below 0; 0 and what is above are layers") {
+  CHECK(names(answer(&BatchNormOptions::correction, -1), "correction should be at least 0, not -1"));
+  CHECK(names(answer(&BatchNormOptions::running_correction, -2), "running_correction should be at least 0, not -2"));
+  CHECK(answer(&BatchNormOptions::correction, 0) == "made");
+  CHECK(answer(&BatchNormOptions::correction, 7) == "made");
+  CHECK(answer(&BatchNormOptions::running_correction, 0) == "made");
+}
