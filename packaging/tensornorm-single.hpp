@@ -724,7 +724,9 @@ struct Box {
 
 // Tuning constants. On an AMD Zen 5 server core (48 KiB L1, 1 MiB L2, 32 MiB L3) blocks of 16 to 128 KiB were no faster
 // than these, and narrower columns of rows much slower; the other numbers follow from the sizes of the caches.
-inline constexpr Index block_lanes = 512;               // most lanes, or channels, a block: their numbers fit in L1
+inline constexpr Index block_lanes = 1024;              // most lanes, or channels, a block: their numbers fit in L1
+inline constexpr Index block_columns = 512;             // of these where inner is 1
+inline constexpr Index folded_lanes = 256;              // a tile of such rows is few pages, which prefetchers follow
 inline constexpr Index block_bytes = 256 * 1024;        // of x a block: it is still in L2 for the second pass
 inline constexpr Index chunk_bytes = 256 * 1024;        // of x a chunk, the unit of work of larger blocks
 inline constexpr Index cache_bytes = 12 * 1024 * 1024;  // a larger tensor leaves the last cache, with its output
@@ -768,6 +770,7 @@ class Plan {
   }
 };
 
+static_assert(block_lanes / short_inner >= 16, "a block of rows is a multiple of 16 channels");
 inline bool walks_rows(Shape shape) {
   return shape.channels > 1 && (shape.inner <= 4 || (shape.inner <= short_inner && shape.outer >= tile_rows));
 }
@@ -775,12 +778,18 @@ inline bool walks_rows(Shape shape) {
 /// One channel is one long run.
 inline Shape canonical(Shape shape) { return shape.channels == 1 ? Shape{1, 1, shape.outer * shape.inner} : shape; }
 
-/// Rows that count as one, so that a row has about block_lanes lanes, and there are still tile_rows of them.
+/// Rows that count as one, so that a row has about folded_lanes lanes, and there are still tile_rows of them.
 inline Index fold_of(Shape shape) {
   const Index row = shape.channels * shape.inner;
-  if (row > block_lanes / 2 || shape.outer < 2 * tile_rows) return 1;
-  const Index fold = std::min(block_lanes / row, shape.outer / tile_rows);
+  if (row > folded_lanes / 2 || shape.outer < 2 * tile_rows) return 1;
+  const Index fold = std::min(folded_lanes / row, shape.outer / tile_rows);
   return fold > 16 ? round_down(fold, 16) : fold;  // then every folded row starts aligned if the first does
+}
+
+/// Channels that make a block of rows: whole cache lines of floats, whatever inner is, so that all blocks are aligned
+/// if the first is.
+inline Index channels_of_rows(Shape shape) {
+  return std::min(shape.channels, shape.inner == 1 ? block_columns : round_down(block_lanes / shape.inner, 16));
 }
 
 /// Outer indices that make a chunk of rows of `lanes` lanes, a multiple of whole tiles.
@@ -795,7 +804,7 @@ inline Plan plan_reduction(Shape shape, Index value_bytes) {
   shape = canonical(shape);
   const Index n = shape.per_channel(), chunk_values = chunk_bytes / value_bytes;
   if (walks_rows(shape)) {
-    const Index block = std::min(shape.channels, shape.inner == 1 ? block_lanes : block_lanes / shape.inner);
+    const Index block = channels_of_rows(shape);
     const Index fold = fold_of(shape);
     return {shape,      value_bytes, true, fold, block, rows_of_chunk(shape, block * shape.inner, fold, value_bytes),
             shape.inner};
@@ -955,6 +964,9 @@ Raw as_written(Raw value) {
   return value;
 }
 
+/// Bytes. Arrays that are read packet by packet start on one: half of all packets would straddle two lines otherwise.
+inline constexpr std::size_t cache_line = 64;
+
 /// width<Lane> values of type Lane that are computed on at once.
 template <typename Lane>
 struct Packet {
@@ -1005,10 +1017,28 @@ void copy_bits(const From& from, To& to) {
   std::memcpy(&to, &from, sizeof(To));
 }
 
+/// Each value as a To. Compilers take the plain form apart into halves and put those together again (g++ 12), so the
+/// widenings that kernels spend their time in are named.
 template <typename To, Index N, typename From>
 Vector<To, N> convert(const From& from) {
   if constexpr (N == 1) {
     return static_cast<To>(from);
+#ifdef EIGEN_VECTORIZE_AVX512
+  } else if constexpr (N == 8 && std::is_same_v<To, double>) {
+    return _mm512_maskz_cvtps_pd(0xff, (__m256)from);
+  } else if constexpr (N == 16 && std::is_same_v<To, std::uint32_t>) {
+    return (Vector<To, N>)_mm512_maskz_cvtepu16_epi32(0xffff, (__m256i)from);
+  } else if constexpr (N == 16 && std::is_same_v<To, std::uint16_t>) {
+    return (Vector<To, N>)_mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)from);
+#endif
+#ifdef EIGEN_VECTORIZE_AVX
+  } else if constexpr (N == 4 && std::is_same_v<To, double>) {
+    return _mm256_cvtps_pd((__m128)from);
+#endif
+#ifdef EIGEN_VECTORIZE_AVX2
+  } else if constexpr (N == 8 && std::is_same_v<To, std::uint32_t>) {
+    return (Vector<To, N>)_mm256_cvtepu16_epi32((__m128i)from);
+#endif
   } else {
     return __builtin_convertvector(from, Vector<To, N>);
   }
@@ -1057,6 +1087,15 @@ Vector<float, N> to_floats(const Vector<Bits<T>, N>& bits) {
 /// Floats rounded to nearest-even, as the bits of memory of the second argument's type.
 template <Index N>
 auto round_floats(const Vector<float, N>& floats, const Eigen::bfloat16*) {
+#if defined(EIGEN_VECTORIZE_AVX512) && defined(__AVX512DQ__) && defined(__AVX512BF16__)
+  constexpr int quiet_nan = 0x01, subnormal = 0x20,
+                signaling_nan = 0x80;  // which the instruction below treats its own way
+  if constexpr (N == 16) {
+    if (_mm512_fpclass_ps_mask(floats, quiet_nan | subnormal | signaling_nan) == 0) {
+      return (Vector<std::uint16_t, N>)_mm512_maskz_cvtneps_pbh(0xffff, floats);
+    }
+  }
+#endif
   Vector<std::uint32_t, N> bits;
   copy_bits(floats, bits);
   const Vector<std::uint32_t, N> rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
@@ -1228,6 +1267,8 @@ inline void fence_streams() {
 
 /// Asks for the cache line at p, which need not be valid memory.
 inline void prefetch(const void* p) { __builtin_prefetch(p, 0, 3); }
+/// The same, for a line that is to be written.
+inline void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1, 3); }
 
 /// The value as it is, hidden from the optimiser: a product that passes through here is rounded before it is added to.
 template <typename Scalar>
@@ -1398,7 +1439,7 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// K numbers a channel: [K][channels], or spread over the lanes of a row, [K][lanes].
 template <typename Lane, int K>
-struct Coefficients {
+struct alignas(cache_line) Coefficients {
   Lane values[K][block_lanes + width<Lane>];  // a last packet may start anywhere, and is read whole
 };
 
@@ -1417,6 +1458,7 @@ struct Movement {
   bool streamed;       // results go past the caches
   Index next;          // distance in elements to what is read next: prefetched. 0: nothing
   bool last_to_first;  // runs are walked from the last outer index back, so that what was read last comes first
+  Index next_out = 0;  // as next, of what is written
 };
 
 template <typename Lane, typename F, typename T, typename Write>
@@ -1441,6 +1483,7 @@ template <typename Lane, typename F, typename T, typename Write>
     for_each_packet_of<Lane>(out + first, r < rows ? lanes : rest, Write::streamed, [=, &lane_table](Index l, auto e) {
       const auto of_lanes = each<K>([&](auto j) { return load<Lane>(lane_table.values[j] + l); });
       if (movement.next != 0) f.prefetch(first + l + movement.next);
+      if (movement.next_out != 0) prefetch_to_write(out + first + l + movement.next_out);
       write(out + first + l, f(first + l, of_lanes, e), e);
     });
   }
@@ -1459,6 +1502,7 @@ template <typename Lane, typename F, typename T, typename Write>
       const auto of_channel = each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][c]); });
       for_each_packet_of<Lane>(out + first, run, Write::streamed, [=](Index l, auto e) {
         if (movement.next != 0) f.prefetch(first + l + movement.next);
+        if (movement.next_out != 0) prefetch_to_write(out + first + l + movement.next_out);
         write(out + first + l, f(first + l, of_channel, e), e);
       });
     }
@@ -1557,7 +1601,7 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
 namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// Sum of u and of u*v, a channel: double [channels] each.
-struct ChannelSums {
+struct alignas(cache_line) ChannelSums {
   double u[block_lanes];
   double uv[block_lanes];
 };
@@ -1653,7 +1697,7 @@ template <typename Lane, typename Terms>
   static_assert(block_lanes % 64 == 0, "a last packet stays inside arrays of block_lanes");
   const Index inner = plan.shape.inner, channels = box.channels(), lanes = plan.fold * channels * inner;
   const bool lane_a_channel = lanes == channels;  // then nothing is spread, and nothing gathered
-  Lane spread_centre[block_lanes];
+  alignas(cache_line) Lane spread_centre[block_lanes];
   ChannelSums lane_sums;  // [fold, channels, inner]
   ChannelSums& into = lane_a_channel ? sums : lane_sums;
   if (!lane_a_channel) spread(centre, channels, inner, plan.fold, spread_centre);
@@ -1865,24 +1909,33 @@ using Eigen::Index;
 /// Items that any number of threads take one by one. The caller takes them too, and waits only for helpers that are in
 /// the middle of one: a helper that starts late finds nothing to do. So nothing can deadlock, even when every thread of
 /// the pool is itself waiting here.
+///
+/// Each worker begins with a share of neighbouring items, the same from pass to pass, so that what is still in its
+/// core's cache is of use; then it takes what is left of the others' shares.
 class SharedItems {
  public:
-  explicit SharedItems(Index items) : items_(items) {}
+  SharedItems(Index items, Index workers) : items_(items), next_(static_cast<std::size_t>(workers)) {
+    for (Index w = 0; w < workers; ++w) next(w) = begin_of(w);
+  }
 
   template <typename Work>
-  void run(const Work& work) {
-    for (Index item = next_++; item < items_; item = next_++) work(item);
+  void run(const Work& work, Index worker) {
+    const Index workers = static_cast<Index>(next_.size());
+    for (Index k = 0; k < workers; ++k) {
+      const Index share = (worker + k) % workers, end = begin_of(share + 1);
+      for (Index item = next(share)++; item < end; item = next(share)++) work(item);
+    }
   }
 
   /// Runs as a helper, if there is anything left to do.
   template <typename Work>
-  void help(const Work& work) {
+  void help(const Work& work, Index worker) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (closed_) return;
       ++helpers_;
     }
-    run(work);
+    run(work, worker);
     const std::lock_guard<std::mutex> lock(mutex_);
     if (--helpers_ == 0) idle_.notify_all();
   }
@@ -1895,8 +1948,11 @@ class SharedItems {
   }
 
  private:
+  Index begin_of(Index share) const { return items_ * share / static_cast<Index>(next_.size()); }
+  std::atomic<Index>& next(Index share) { return next_[static_cast<std::size_t>(share)]; }
+
   const Index items_;
-  std::atomic<Index> next_{0};
+  std::vector<std::atomic<Index>> next_;  // of each share
   std::mutex mutex_;
   std::condition_variable idle_;
   bool closed_ = false;
@@ -1918,14 +1974,14 @@ void for_each_item(const Device& device, Index items, const Work& work) {
     if (helpers > 0) {
       std::shared_ptr<SharedItems> shared;
       try {
-        shared = std::make_shared<SharedItems>(items);
-        for (Index h = 0; h < helpers; ++h) {
-          device.getPool()->Schedule([shared, &work] { shared->help(work); });
+        shared = std::make_shared<SharedItems>(items, helpers + 1);
+        for (Index h = 1; h <= helpers; ++h) {
+          device.getPool()->Schedule([shared, &work, h] { shared->help(work, h); });
         }
       } catch (const std::bad_alloc&) {  // the helpers that were found are enough
       }
       if (shared) {
-        shared->run(work);
+        shared->run(work, 0);
         return shared->finish();
       }
     }
@@ -1941,6 +1997,7 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 // far.
 inline constexpr Index prefetch_bytes = 4 * 1024;    // ahead of an element pass that reads what no other has
 inline constexpr Index prefetch_rows = 4;            // the same where a block is a column of the rows
+inline constexpr Index page_bytes = 4 * 1024;        // prefetchers of the hardware end at the end of a page
 inline constexpr Index parallel_bytes = 128 * 1024;  // of x, from where on threads are woken
 
 /// The numbers of a block of channels, folded for an operation F and ready for the element pass.
@@ -2021,7 +2078,13 @@ inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, b
     const bool block_in_cache = block <= 2 * block_bytes;  // this one and the next one, in L2
     next = block_in_cache ? plan.block_channels * plan.shape.inner : 0;
   }
-  return {plan.beyond_cache && !in_place, next, second && inputs > 1};  // one input still fits L2, two need not
+  const bool last_to_first = second && inputs > 1;  // one input still fits L2, two need not
+  // A block that is written in short pieces far apart: no prefetcher of the hardware foresees the next one.
+  const bool far_apart = plan.rows ? plan.blocks > 1 : second && plan.shape.inner * value_bytes <= page_bytes;
+  const bool in_last_cache = !plan.beyond_cache && plan.shape.size() * value_bytes > 4 * block_bytes;
+  Index next_out = far_apart && in_last_cache && !in_place ? plan.fold * plan.shape.channels * plan.shape.inner : 0;
+  if (last_to_first && !plan.rows) next_out = -next_out;
+  return {plan.beyond_cache && !in_place, next, last_to_first, next_out};
 }
 
 /// Scratch memory that grows to what the largest pass needed, and is then kept.
@@ -2254,7 +2317,7 @@ template <typename Lane, typename T>
 void box_moments_in(const Plan& plan, const Box& box, const T* x, double* mean, double* m2) {
   const auto n = static_cast<double>(box.per_channel());
   const Index channels = box.channels();
-  Lane pivot[block_lanes];
+  alignas(cache_line) Lane pivot[block_lanes];
   ChannelSums sums;
   if constexpr (std::is_same_v<Lane, double> && !std::is_same_v<T, double>) {
     first_values(plan, box, x, pivot);
