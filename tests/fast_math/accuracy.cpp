@@ -23,6 +23,7 @@ void check_step(Layer bn, const X& x, const X& dy) {
   const auto results = fast_math::run(bn, x, dy);
   const NdArray exact = logical(x);
   const std::vector<Moments> channels = moments(exact, bn.options().channel_axis);
+  CHECK(mean_error(bn.running_mean(), channels) <= 1);
   CHECK(variance_error(bn.running_var(), channels, 1) <= 1);
   CHECK(output_error(bn, exact, results.y, Statistics::kBatch) <= 1);
   CHECK(gradient_error(bn, exact, logical(dy), results.dx, Statistics::kBatch) <= 1);
