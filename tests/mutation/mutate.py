@@ -6,7 +6,8 @@
 sites.py finds the places by rule: every comparison, arithmetic sign, `n - 1`, `+ eps`, logical operator and truth value.
 Of them every K-th is broken (a fixed stride, so that two runs agree). A mutant is killed when a test fails, crashes or
 takes far longer than it does unbroken. One that does not compile, or that this machine's preprocessor drops, is no
-mutant and is not counted. Prints the figure, writes the survivors to build/mutation/survivors.txt, and fails below 90 %.
+mutant and is not counted. Prints the figure, writes the survivors to build/mutation/survivors.txt, and fails below 90 %;
+README.md says why those that are left cannot be noticed.
 
 A run that was stopped goes on where it was: build/mutation/results.jsonl keeps every verdict. A kill holds until a header
 changes; a survivor is asked again when a test has changed too.
