@@ -18,7 +18,7 @@ check_use() {
 # including the library costs a compiler less than 1.3 times what Eigen's Tensor header does
 check_compile_time() {
   need clang++ clang
-  bench/compile_time.sh 5
+  bench/compile_time.sh
 }
 # the tests with clang++, C++20, this machine's instructions, -O3, NDEBUG
 check_native() {
