@@ -74,7 +74,7 @@ check_integers() {
 check_valgrind() {
   need valgrind valgrind
   build valgrind
-  valgrind --quiet --error-exitcode=1 build/valgrind/tests/tensornorm_tests | tail -n 3
+  valgrind --quiet --num-callers=5 --error-exitcode=1 build/valgrind/tests/tensornorm_tests | tail -n 3
 }
 # the tests of threads with ThreadSanitizer
 check_threads() {
