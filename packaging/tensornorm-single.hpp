@@ -894,7 +894,6 @@ auto channel_view(X& x, int channel_axis = 1) {
 // With db = sum dy and dw = sum dy * xhat over a channel's n values (Ioffe and Szegedy, 2015, section 3):
 //   training  dx = weight * invstd * (dy - db/n - xhat * dw/(n - correction))
 //   eval      dx = weight * invstd * dy
-// Both sums are taken in double lanes: a product of two floats is exact there, and in range whatever the floats are.
 
 // ---- tensornorm/detail/normalize.hpp
 // y = (x - mean) * weight * invstd + bias, for a box.
@@ -1321,59 +1320,6 @@ inline Packet<double> sqrt(Packet<double> x) {
 #endif
 }
 
-/// A packet's lanes as doubles: [width<Lane>], in packets of double.
-template <typename Lane>
-struct Wide {
-  static constexpr Index count = width<Lane> / width<double>;
-  Packet<double> parts[count];
-
-  static Wide load_from(const double* p) {
-    Wide wide;
-    for (Index i = 0; i < count; ++i) wide.parts[i] = load<double>(p + i * width<double>);
-    return wide;
-  }
-  void store_to(double* p) const {
-    for (Index i = 0; i < count; ++i) store(p + i * width<double>, parts[i]);
-  }
-  static Wide zero() {
-    Wide wide;
-    for (auto& part : wide.parts) part = Packet<double>::all(0);
-    return wide;
-  }
-  friend Wide operator+(Wide a, const Wide& b) {
-    for (Index i = 0; i < count; ++i) a.parts[i] = a.parts[i] + b.parts[i];
-    return a;
-  }
-  friend double reduce_add(Wide a) {
-    for (Index i = 1; i < count; ++i) a.parts[0] = a.parts[0] + a.parts[i];
-    return reduce_add(a.parts[0]);
-  }
-};
-
-template <typename Lane>
-Wide<Lane> widen(Packet<Lane> packet) {
-  if constexpr (std::is_same_v<Lane, double>) {
-    return {{packet}};
-  } else {
-#if defined(EIGEN_VECTORIZE_AVX512)
-    const __m512d pairs = _mm512_castps_pd(packet.raw);
-    return {{{_mm512_maskz_cvtps_pd(0xff, _mm256_castpd_ps(half_of<0>(pairs)))},
-             {_mm512_maskz_cvtps_pd(0xff, _mm256_castpd_ps(half_of<1>(pairs)))}}};
-#elif defined(EIGEN_VECTORIZE_AVX)
-    const __m128 high = _mm256_extractf128_ps(packet.raw, 1);
-    return {{{_mm256_cvtps_pd(_mm256_castps256_ps128(packet.raw))}, {_mm256_cvtps_pd(high)}}};
-#elif defined(EIGEN_VECTORIZE_SSE2)
-    return {{{_mm_cvtps_pd(packet.raw)}, {_mm_cvtps_pd(_mm_movehl_ps(packet.raw, packet.raw))}}};
-#else
-    float floats[width<float>];
-    store(floats, packet);
-    Wide<float> wide;
-    for (Index i = 0; i < Wide<float>::count; ++i) wide.parts[i] = load<double>(floats + i * width<double>);
-    return wide;
-#endif
-  }
-}
-
 }}}  // namespace tensornorm::v0::detail
 
 namespace tensornorm { inline namespace v0 { namespace detail {
@@ -1565,7 +1511,9 @@ struct NormalizeEval {
 
   static std::array<double, 3> fold(const ChannelNumbers& n, Index c) { return {n.mean[c], n.scale[c], n.shift[c]}; }
   static std::array<double, 3> copying() { return {0, 1, -0.0}; }
-  static bool fits(const ChannelNumbers& n, Index c) { return centres_in_float(n.mean[c]) && fits_float(n.scale[c]); }
+  static bool fits(const ChannelNumbers& n, Index c) {  // a smaller shift brings no product back into range
+    return centres_in_float(n.mean[c]) && fits_float(n.scale[c]) && std::abs(n.shift[c]) < 0x1p103;
+  }
   static double exact(double copied, Index, const ChannelNumbers& n, Index c) {
     return (copied - n.mean[c]) * n.scale[c] + n.shift[c];
   }
@@ -1585,6 +1533,10 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
     return {hi, n.mean[c] - hi, n.scale[c], n.shift[c]};
   }
   static std::array<double, 4> copying() { return {0, 0, 1, -0.0}; }
+  static bool fits(const ChannelNumbers& n, Index c) {
+    const double low = n.mean[c] - static_cast<double>(static_cast<Lane>(n.mean[c]));
+    return NormalizeEval<T, Lane>::fits(n, c) && fits_float(low);
+  }
 };
 
 }}}  // namespace tensornorm::v0::detail
@@ -1593,10 +1545,13 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
 // The one reduction of the library: for every channel of a box, the sum of u and the sum of u*v, where u and v are made
 // from the values at an element. Statistics and backward are two choices of (u, v).
 //
-// u and u*v are added pairwise down a column of up to tile_rows rows in lanes of type Lane, then in double. The
-// rounding errors of float lanes are so those of sums of 8 terms, and average out over the rest; statistics.hpp says
-// what they come to. The order of every sum depends on the shape alone, and is the same in every lane, so neither a
-// channel's place nor the alignment of a pointer changes a bit.
+// All sums are taken in lanes of double, whatever memory holds. A product of two floats is exact there and in range,
+// and 29 bits are spare, so rounding errors of float values do not depend on the values, which may repeat or lie far
+// apart. (Float lanes were up to a half faster, and lost promised digits where a few values come again and again.)
+// Chains of additions are short nevertheless, for the sake of doubles.
+//
+// The order of every sum depends on the shape alone, and is the same in every lane, so neither a channel's place nor
+// the alignment of a pointer changes a bit.
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
@@ -1606,43 +1561,41 @@ struct alignas(cache_line) ChannelSums {
   double uv[block_lanes];
 };
 
-template <typename Lane>
 struct PacketSums {
-  Packet<Lane> u, uv;
-};
-template <typename Lane>
-struct WideSums {
-  Wide<Lane> u, uv;
-  friend WideSums operator+(const WideSums& a, const WideSums& b) { return {a.u + b.u, a.uv + b.uv}; }
+  Packet<double> u, uv;
+
+  static PacketSums zero() { return {Packet<double>::all(0), Packet<double>::all(0)}; }
+  friend PacketSums operator+(const PacketSums& a, const PacketSums& b) { return {a.u + b.u, a.uv + b.uv}; }
 };
 
-/// Pairwise sums over `Rows` rows, from row r on.
-template <int Rows, typename Lane, typename Term>
-PacketSums<Lane> sum_in_lanes(const Term& term, Index r) {
-  if constexpr (Rows <= 2) {
-    const Packet<Lane> u = term.u(r), uv = u * term.v(r, u);
-    if constexpr (Rows == 1) return {u, uv};
-    const Packet<Lane> next = term.u(r + 1);
-    return {u + next, fma(next, term.v(r + 1, next), uv)};
+/// Sums over `Rows` rows, from row r on: four after each other, then fours with each other. Chains of two or of eight
+/// were up to a third slower.
+template <int Rows, typename Term>
+PacketSums sum_in_lanes(const Term& term, Index r) {
+  if constexpr (Rows > 4) {
+    return sum_in_lanes<Rows / 2>(term, r) + sum_in_lanes<Rows / 2>(term, r + Rows / 2);
   } else {
-    const PacketSums<Lane> a = sum_in_lanes<Rows / 2, Lane>(term, r),
-                           b = sum_in_lanes<Rows / 2, Lane>(term, r + Rows / 2);
-    return {a.u + b.u, a.uv + b.uv};
+    Packet<double> u = term.u(r), uv = u * term.v(r, u);
+    for (int k = 1; k < Rows; ++k) {
+      const Packet<double> next = term.u(r + k);
+      uv = fma(next, term.v(r + k, next), uv);
+      u = u + next;
+    }
+    return {u, uv};
   }
 }
 
 /// Sums over `rows` rows of `lanes` lanes each: add(lane, sums) for every packet of lanes of every tile of rows.
 /// column_at(lane, extent) gives u and v at each row of a lane.
 /// `ahead`: what lies as many elements further is asked for on the way. 0: nothing.
-template <typename Lane, typename ColumnAt, typename Add>
+template <typename ColumnAt, typename Add>
 void sum_patch(Index rows, Index lanes, Index ahead, const ColumnAt& column_at, const Add& add) {
   const auto tile = [&](Index r, auto tile_height) {
     constexpr int height = decltype(tile_height)::value;
-    for_each_packet<Lane>(lanes, [&](Index l, auto extent) {
+    for_each_packet<double>(lanes, [&](Index l, auto extent) {
       const auto column = column_at(l, extent);
       for (Index row = r; ahead != 0 && row < r + height; ++row) column.prefetch(row, ahead);
-      const PacketSums<Lane> sums = sum_in_lanes<height, Lane>(column, r);
-      add(l, WideSums<Lane>{widen(sums.u), widen(sums.uv)});
+      add(l, sum_in_lanes<height>(column, r));
     });
   };
   Index r = 0;
@@ -1677,48 +1630,48 @@ inline void gather(double* a_lane, Index channels, Index inner, Index fold, doub
 // the factors at the elements from `offset` on, centre being their channels' number (a pivot, a mean).
 
 /// The factors down a column: at rows `stride` apart from offset `first` on. Lanes beyond a Part add nothing.
-template <typename Lane, typename Terms, typename Extent>
+template <typename Terms, typename Extent>
 struct Column {
   const Terms& terms;
   Index first, stride;
-  Packet<Lane> centre;
+  Packet<double> centre;
   Extent extent;
 
-  Packet<Lane> u(Index row) const { return keep(terms.u(first + row * stride, centre, extent), extent); }
+  Packet<double> u(Index row) const { return keep(terms.u(first + row * stride, centre, extent), extent); }
   void prefetch(Index row, Index ahead) const { terms.prefetch(first + row * stride + ahead); }
-  Packet<Lane> v(Index row, Packet<Lane> u) const { return terms.v(u, first + row * stride, centre, extent); }
+  Packet<double> v(Index row, Packet<double> u) const { return terms.v(u, first + row * stride, centre, extent); }
 };
 
-// centre: Lane [channels of the box].
+// centre: double [channels of the box].
 
-template <typename Lane, typename Terms>
-[[gnu::flatten]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre,
+template <typename Terms>
+[[gnu::flatten]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
                                ChannelSums& sums) {
   static_assert(block_lanes % 64 == 0, "a last packet stays inside arrays of block_lanes");
   const Index inner = plan.shape.inner, channels = box.channels(), lanes = plan.fold * channels * inner;
   const bool lane_a_channel = lanes == channels;  // then nothing is spread, and nothing gathered
-  alignas(cache_line) Lane spread_centre[block_lanes];
+  alignas(cache_line) double spread_centre[block_lanes];
   ChannelSums lane_sums;  // [fold, channels, inner]
   ChannelSums& into = lane_a_channel ? sums : lane_sums;
   if (!lane_a_channel) spread(centre, channels, inner, plan.fold, spread_centre);
-  const Lane* const lane_centre = lane_a_channel ? centre : spread_centre;
-  for_each_packet<Lane>(lanes, [&](Index l, auto) {
-    Wide<Lane>::zero().store_to(into.u + l);
-    Wide<Lane>::zero().store_to(into.uv + l);
+  const double* const lane_centre = lane_a_channel ? centre : spread_centre;
+  for_each_packet<double>(lanes, [&](Index l, auto) {
+    store(into.u + l, Packet<double>::all(0));
+    store(into.uv + l, Packet<double>::all(0));
   });
 
   const Index stride = plan.fold * plan.shape.channels * inner;
   const auto patch = [&](Index outer, Index rows, Index patch_lanes) {
     const Index first = plan.shape.offset(outer, box.channel_begin, 0);
-    sum_patch<Lane>(
+    sum_patch(
         rows, patch_lanes, plan.beyond_cache ? tile_rows * stride : 0,
         [&](Index l, auto extent) {
-          return Column<Lane, Terms, decltype(extent)>{terms, first + l, stride, load<Lane>(lane_centre + l, extent),
-                                                       extent};
+          return Column<Terms, decltype(extent)>{terms, first + l, stride, load<double>(lane_centre + l, extent),
+                                                 extent};
         },
-        [&](Index l, const WideSums<Lane>& s) {
-          (Wide<Lane>::load_from(into.u + l) + s.u).store_to(into.u + l);
-          (Wide<Lane>::load_from(into.uv + l) + s.uv).store_to(into.uv + l);
+        [&](Index l, const PacketSums& s) {
+          store(into.u + l, load<double>(into.u + l) + s.u);
+          store(into.uv + l, load<double>(into.uv + l) + s.uv);
         });
   };
   const Index rows = (box.outer_end - box.outer_begin) / plan.fold;
@@ -1734,10 +1687,10 @@ template <typename Lane, typename Terms>
 inline constexpr Index piece_columns = 32;
 inline constexpr Index run_ahead = 1024;  // elements; measured on 32x64x56x56 and 8x64x112x112: a tenth faster
 
-template <typename Lane, typename Terms>
-[[gnu::flatten]] void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre,
+template <typename Terms>
+[[gnu::flatten]] void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
                                ChannelSums& sums) {
-  constexpr Index W = width<Lane>;
+  constexpr Index W = width<double>;
   constexpr Index long_run = piece_columns * W;  // from here on a run is tiled by itself, not together with others
   constexpr Index piece_values = piece_columns * tile_rows * W;
   const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
@@ -1745,20 +1698,20 @@ template <typename Lane, typename Terms>
   // One input was asked for by the element pass of the block before. With two, both blocks would not fit in L2.
   const Index ahead = plan.beyond_cache && Terms::inputs > 1 ? run_ahead : 0;
   for (Index c = 0; c < box.channels(); ++c) {
-    const auto channel_centre = Packet<Lane>::all(centre[c]);
+    const auto channel_centre = Packet<double>::all(centre[c]);
     const Index first = plan.shape.offset(box.outer_begin, box.channel_begin + c, box.inner_begin);
-    WideSums<Lane> total{Wide<Lane>::zero(), Wide<Lane>::zero()}, piece = total;
+    PacketSums total = PacketSums::zero(), piece = PacketSums::zero();
     const auto patch = [&](Index from, Index patch_rows, Index lanes, Index row_stride) {
-      sum_patch<Lane>(
+      sum_patch(
           patch_rows, lanes, ahead,
           [&](Index l, auto extent) {
-            return Column<Lane, Terms, decltype(extent)>{terms, from + l, row_stride, channel_centre, extent};
+            return Column<Terms, decltype(extent)>{terms, from + l, row_stride, channel_centre, extent};
           },
-          [&](Index, const WideSums<Lane>& s) { piece = piece + s; });
+          [&](Index, const PacketSums& s) { piece = piece + s; });
     };
     const auto end_piece = [&] {
       total = total + piece;
-      piece = {Wide<Lane>::zero(), Wide<Lane>::zero()};
+      piece = PacketSums::zero();
     };
     if (run < long_run && rows > 1) {
       const Index step = std::max(tile_rows, round_down(piece_values / run, tile_rows));
@@ -1783,12 +1736,12 @@ template <typename Lane, typename Terms>
 }
 
 /// Sums over every channel of the box; order fixed by the shape.
-template <typename Lane, typename Terms>
-void sum_box(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre, ChannelSums& sums) {
+template <typename Terms>
+void sum_box(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums) {
   if (plan.rows) {
-    sum_rows<Lane>(plan, box, terms, centre, sums);
+    sum_rows(plan, box, terms, centre, sums);
   } else {
-    sum_runs<Lane>(plan, box, terms, centre, sums);
+    sum_runs(plan, box, terms, centre, sums);
   }
 }
 
@@ -1806,13 +1759,13 @@ struct GradientTerms {
     detail::prefetch(x + offset);
     detail::prefetch(dy + offset);
   }
-  template <typename Lane, typename Extent>
-  Packet<Lane> u(Index offset, Packet<Lane>, Extent extent) const {
-    return load<Lane>(dy + offset, extent);
+  template <typename Extent>
+  Packet<double> u(Index offset, Packet<double>, Extent extent) const {
+    return load<double>(dy + offset, extent);
   }
-  template <typename Lane, typename Extent>
-  Packet<Lane> v(Packet<Lane>, Index offset, Packet<Lane> centre, Extent extent) const {
-    return load<Lane>(x + offset, extent) - centre;
+  template <typename Extent>
+  Packet<double> v(Packet<double>, Index offset, Packet<double> centre, Extent extent) const {
+    return load<double>(x + offset, extent) - centre;
   }
 };
 
@@ -2192,14 +2145,12 @@ void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, c
 // ---- tensornorm/detail/statistics.hpp
 // The mean and the sum of squared deviations of every channel, in one pass over memory.
 //
-// Deviations are taken from a pivot p near the channel's mean, so that neither a large mean nor a large count costs
-// digits: with s = sum(x - p) and q = sum((x - p)^2) over n values, mean = p + s/n and m2 = q - s^2/n.
+// With s = sum(x - p) and q = sum((x - p)^2) over n values and a pivot p, mean = p + s/n and m2 = q - s^2/n. The pivot
+// keeps the difference from cancelling. Values of float and less need none, p = 0: a double has bits to spare as long
+// as the mean is below a thousand deviations. Doubles have none to spare, and are summed about a pivot near the mean.
 //
-// Channels of fewer than float_lanes_from values are summed in double lanes. From there on float lanes, flushed to
-// double every 8 terms: taking roundings as independent, their standard error is about 0.9 u sd / sqrt(n) in the mean
-// (u = 2^-24) and 0.5 u / sqrt(n/8) in m2, relatively; the tests hold the bounds. Where a pivot turns out to be far
-// from the mean, or squares left the range of float, the box is summed once more, in double and about the mean just
-// found, and the channels in question take their result from there.
+// Where the mean turns out to be too far from the pivot, or squares overflowed, the box is summed once more, about the
+// mean just found, and the channels in question take their result from there.
 
 // ---- tensornorm/moments.hpp
 // Count, mean and sum of squared deviations: what is known of a set of values, in a form that can be merged.
@@ -2233,27 +2184,34 @@ inline Moments merge(const Moments& a, const Moments& b) {
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-inline constexpr Index float_lanes_from = 1024;  // values a channel: u sd / 8 is then 4.5 standard errors of the mean
-template <typename T>  // averaged for a pivot; a double's variance has no digits to spare for a pivot far away
-inline constexpr Index pivot_samples = std::is_same_v<T, double> ? 32 : 8;
+inline constexpr Index pivot_samples = 32;  // averaged for a pivot
 
-/// Squared deviations: u = v = x - pivot.
+/// The values themselves: u = v = x.
 template <typename T>
-struct Deviations {
+struct Values {
   static constexpr int inputs = 1;
   const T* x;
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
-  template <typename Lane, typename Extent>
-  Packet<Lane> u(Index offset, Packet<Lane> pivot, Extent extent) const {
-    return load<Lane>(x + offset, extent) - pivot;
+  template <typename Extent>
+  Packet<double> u(Index offset, Packet<double>, Extent extent) const {
+    return load<double>(x + offset, extent);
   }
-  template <typename Lane, typename Extent>
-  Packet<Lane> v(Packet<Lane> u, Index, Packet<Lane>, Extent) const {
+  template <typename Extent>
+  Packet<double> v(Packet<double> u, Index, Packet<double>, Extent) const {
     return u;
   }
 };
 
-/// A channel's first value, for floats in double lanes: for as few values as are summed there it is near enough.
+/// Squared deviations: u = v = x - pivot.
+template <typename T>
+struct Deviations : Values<T> {
+  template <typename Extent>
+  Packet<double> u(Index offset, Packet<double> pivot, Extent extent) const {
+    return load<double>(this->x + offset, extent) - pivot;
+  }
+};
+
+/// Each channel's first value, or 0 if that is not finite: double [channels of the box].
 template <typename T>
 void first_values(const Plan& plan, const Box& box, const T* x, double* pivot) {
   const T* first = x + plan.shape.offset(box.outer_begin, box.channel_begin, box.inner_begin);
@@ -2268,88 +2226,83 @@ void first_values(const Plan& plan, const Box& box, const T* x, double* pivot) {
 /// The average is rounded to a multiple of about a sixteenth of those values' spread. Had it more bits than that, x -
 /// pivot would be rounded the same way for all x of a binade, and the sum of those errors grow with n instead of
 /// averaging out. Values that are all the same have no spread, and are the pivot themselves.
-template <typename Lane, typename T>
-void choose_pivots(const Plan& plan, const Box& box, const T* x, Lane* pivot) {
+inline void choose_pivots(const Plan& plan, const Box& box, const double* x, double* pivot) {
   const Index channels = box.channels(), rows = box.outer_end - box.outer_begin, run = box.inner_end - box.inner_begin;
-  constexpr Index samples = pivot_samples<T>;
-  Lane least[block_lanes], most[block_lanes];  // [channels]; pivot is the sum meanwhile
-  for (Index k = 0; k < samples; ++k) {        // of fewer values, some more than once
-    const Index o = box.outer_begin + rows * k / samples, i = box.inner_begin + run * k / samples;
-    const T* first = x + plan.shape.offset(o, box.channel_begin, i);
+  double least[block_lanes], most[block_lanes];  // [channels]; pivot is the sum meanwhile
+  for (Index k = 0; k < pivot_samples; ++k) {    // of fewer values, some more than once
+    const Index o = box.outer_begin + rows * k / pivot_samples, i = box.inner_begin + run * k / pivot_samples;
+    const double* first = x + plan.shape.offset(o, box.channel_begin, i);
     for (Index c = 0; c < channels; ++c) {
-      const auto value = static_cast<Lane>(first[c * plan.shape.inner]);
+      const double value = first[c * plan.shape.inner];
       pivot[c] = k == 0 ? value : pivot[c] + value;
       least[c] = k == 0 ? value : std::min(least[c], value);
       most[c] = k == 0 ? value : std::max(most[c], value);
     }
   }
-  constexpr auto sixteenths = static_cast<Lane>(sizeof(Lane) == sizeof(float) ? 0x1p19 : 0x1p48);
   for (Index c = 0; c < channels; ++c) {
-    const Lane mean = pivot[c] / static_cast<Lane>(samples), grid = (most[c] - least[c]) * sixteenths;
-    const Lane rounded = std::copysign((std::abs(mean) + grid) - grid, mean);
-    const Lane chosen = least[c] == most[c] ? least[c] : rounded;
-    pivot[c] = std::abs(chosen) <= std::numeric_limits<Lane>::max() ? chosen : Lane{0};
+    const double mean = pivot[c] / static_cast<double>(pivot_samples), grid = (most[c] - least[c]) * 0x1p48;
+    const double rounded = std::copysign((std::abs(mean) + grid) - grid, mean);
+    const double chosen = least[c] == most[c] ? least[c] : rounded;
+    pivot[c] = std::abs(chosen) <= std::numeric_limits<double>::max() ? chosen : 0.0;
   }
 }
 
-/// Whether sums in lanes of type Lane about a pivot are as good as they should be: in range, and the pivot near the
-/// mean. Comparisons are false for NaN.
-template <typename Lane, typename T>
+/// Whether sums about a pivot are as good as they should be: in range, and the pivot near the mean. Comparisons are
+/// false for NaN.
+template <typename T>
 bool trusted(double n, double u, double m2) {
-  constexpr bool in_float = std::is_same_v<Lane, float>, of_doubles = std::is_same_v<T, double>;
-  constexpr double farthest = in_float ? 2 : of_doubles ? 0.5 : 0x1p20;  // (mean - pivot)^2, in variances
-  constexpr double smallest = in_float ? 0x1p-100 : -1;  // variance, above the underflow of squares of floats
-  return u * u <= farthest * n * m2 && m2 >= smallest * n && m2 <= std::numeric_limits<double>::max();
+  constexpr double farthest = std::is_same_v<T, double> ? 0.5 : 0x1p20;  // (mean - pivot)^2, in variances
+  return u * u <= farthest * n * m2 && m2 >= 0 && m2 <= std::numeric_limits<double>::max();
 }
 
 /// Mean and m2 about a pivot, from the sums about it.
-template <typename Lane>
-void moments_from_sums(const ChannelSums& sums, Index channels, double n, const Lane* pivot, double* mean, double* m2) {
+inline void moments_from_sums(const ChannelSums& sums, Index channels, double n, const double* pivot, double* mean,
+                              double* m2) {
   const double per_value = 1 / n;
   for (Index c = 0; c < channels; ++c) {
     const double shift = sums.u[c] * per_value;
-    mean[c] = static_cast<double>(pivot[c]) + shift;
+    mean[c] = pivot[c] + shift;
     m2[c] = sums.uv[c] - sums.u[c] * shift;
   }
 }
 
-template <typename Lane, typename T>
-void box_moments_in(const Plan& plan, const Box& box, const T* x, double* mean, double* m2) {
+/// The moments of the box's channels: mean and m2, double [channels of the box]. One pass over x, O(values); a second
+/// where the pivot is found to have been too far away.
+template <typename T>
+void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, double* m2) {
   const auto n = static_cast<double>(box.per_channel());
   const Index channels = box.channels();
-  alignas(cache_line) Lane pivot[block_lanes];
+  alignas(cache_line) double chosen[block_lanes];
+  alignas(cache_line) static constexpr double none[block_lanes] = {};
+  const double* pivot = none;
   ChannelSums sums;
-  if constexpr (std::is_same_v<Lane, double> && !std::is_same_v<T, double>) {
-    first_values(plan, box, x, pivot);
+  if constexpr (std::is_same_v<T, double>) {
+    choose_pivots(plan, box, x, chosen);
+    pivot = chosen;
+    sum_box(plan, box, Deviations<T>{{x}}, pivot, sums);
   } else {
-    choose_pivots(plan, box, x, pivot);
+    sum_box(plan, box, Values<T>{x}, pivot, sums);
   }
-  sum_box(plan, box, Deviations<T>{x}, pivot, sums);
   moments_from_sums(sums, channels, n, pivot, mean, m2);
   bool all = true;
-  for (Index c = 0; c < channels; ++c) all = all && trusted<Lane, T>(n, sums.u[c], m2[c]);
+  for (Index c = 0; c < channels; ++c) all = all && trusted<T>(n, sums.u[c], m2[c]);
   if (all) return;
 
   ChannelSums again;
-  double centre[block_lanes], mean_again[block_lanes], m2_again[block_lanes];
-  for (Index c = 0; c < channels; ++c) centre[c] = std::isfinite(mean[c]) ? mean[c] : static_cast<double>(pivot[c]);
-  sum_box(plan, box, Deviations<T>{x}, centre, again);
-  moments_from_sums(again, channels, n, centre, mean_again, m2_again);
+  double mean_again[block_lanes], m2_again[block_lanes];
+  first_values(plan, box, x, chosen);  // where no mean was found
   for (Index c = 0; c < channels; ++c) {
-    if (trusted<Lane, T>(n, sums.u[c], m2[c])) continue;
+    // As the layer's type holds it: then it is what a constant channel is full of, and m2 is 0.
+    if (std::isfinite(mean[c])) chosen[c] = static_cast<double>(static_cast<LaneOf<T>>(mean[c]));
+  }
+  sum_box(plan, box, Deviations<T>{{x}}, chosen, again);
+  moments_from_sums(again, channels, n, chosen, mean_again, m2_again);
+  for (Index c = 0; c < channels; ++c) {
+    if (trusted<T>(n, sums.u[c], m2[c])) continue;
     mean[c] = mean_again[c];
     const bool overflow = std::isinf(again.uv[c]) && std::isfinite(again.u[c]);  // of squares of doubles
     m2[c] = overflow ? again.uv[c] : m2_again[c] < 0 ? 0 : m2_again[c];          // NaN stays NaN
   }
-}
-
-/// The moments of the box's channels: mean and m2, double [channels of the box]. One pass over x, O(values).
-template <typename T>
-void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, double* m2) {
-  if constexpr (!std::is_same_v<T, double>) {
-    if (plan.shape.per_channel() >= float_lanes_from) return box_moments_in<float>(plan, box, x, mean, m2);
-  }
-  box_moments_in<double>(plan, box, x, mean, m2);
 }
 
 /// The reduction of passes.hpp that finds mean and m2.

@@ -116,6 +116,36 @@ TEST_CASE("promise 6: seven in ten -3e38 and the others +3e38") {
   });
 }
 
+TEST_CASE("promise 2: a sum beyond the range of float, a product that bias brings back, the low half of a tiny mean") {
+  for (const Index n : {1035, 100005}) {
+    tn::BatchNorm1d<> bn(1);
+    Tensor<float, 3> x(1, 1, n);
+    for (Index i = 0; i < n; ++i) x(0, 0, i) = i * 7 % 15 < 6 ? -1.69473304e38f : -1.69473953e38f;
+    const auto before = bn;
+    const auto y = bn(x);
+    CHECK(output_error(before, logical(x), y, Statistics::kBatch) <= 1);
+  }
+  {
+    tn::BatchNorm1d<> bn(1);
+    bn.eval();
+    bn.weight()(0) = 1.5f;
+    bn.bias()(0) = -2e38f;
+    Tensor<float, 3> x(1, 1, 5);
+    x.setConstant(2.4e38f);
+    CHECK(output_error(bn, logical(x), bn(x), Statistics::kRunning) <= 1);
+  }
+  {
+    tn::BatchNormOptions options;
+    options.eps = 0;
+    tn::BatchNorm1d<> bn(1, options);
+    Tensor<float, 3> x(1, 1, 3);
+    x.setValues({{{1e-38f, 1.0000001e-38f, 1.0000003e-38f}}});
+    const auto before = bn;
+    const auto y = bn(x);
+    CHECK(output_error(before, logical(x), y, Statistics::kBatch) <= 1);
+  }
+}
+
 TEST_CASE("promise 7: one outlier of 1e7 among N(0, 1), wherever it stands") {
   constexpr Index kCount = 10000;
   std::vector<Index> places{0, kCount / 2, kCount - 1};

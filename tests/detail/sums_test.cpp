@@ -22,18 +22,18 @@ struct Terms {
   const T* a;
   const T* b;
   void prefetch(Index) const {}
-  template <typename Lane, typename Extent>
-  Packet<Lane> u(Index offset, Packet<Lane> centre, Extent extent) const {
-    return load<Lane>(a + offset, extent) - centre;
+  template <typename Extent>
+  Packet<double> u(Index offset, Packet<double> centre, Extent extent) const {
+    return load<double>(a + offset, extent) - centre;
   }
-  template <typename Lane, typename Extent>
-  Packet<Lane> v(Packet<Lane>, Index offset, Packet<Lane> centre, Extent extent) const {
-    return load<Lane>(b + offset, extent) + centre;
+  template <typename Extent>
+  Packet<double> v(Packet<double>, Index offset, Packet<double> centre, Extent extent) const {
+    return load<double>(b + offset, extent) + centre;
   }
 };
 
 constexpr Index kMost = 64000;  // values of the largest walk
-constexpr int kLargest = 4;     // |u|, |v| <= 8: float lanes hold sums of thousands of products exactly
+constexpr int kLargest = 4;
 
 /// A pair of tensors between fences, of integers.
 template <typename T>
@@ -54,15 +54,15 @@ struct Tensors {
   }
 };
 
-template <typename Lane, typename T>
+template <typename T>
 void check_sums(Tensors<T>& tensors, const Plan& plan, const Box& box) {
   const Shape& shape = plan.shape;
-  std::vector<Lane> centre(block_lanes);  // as long as the kernels' own arrays
+  std::vector<double> centre(block_lanes);  // as long as the kernels' own arrays
   std::vector<double> u(static_cast<std::size_t>(box.channels())), uv = u;
-  for (std::size_t c = 0; c < u.size(); ++c) centre[c] = static_cast<Lane>(1 + c % 4);
+  for (std::size_t c = 0; c < u.size(); ++c) centre[c] = static_cast<double>(1 + c % 4);
   for_each_element(shape, box, [&](Index c, Index at) {
     const auto channel = static_cast<std::size_t>(c);
-    const double m = static_cast<double>(centre[channel]), a = number_of(tensors.a[at]) - m;
+    const double m = centre[channel], a = number_of(tensors.a[at]) - m;
     u[channel] += a;
     uv[channel] += a * (number_of(tensors.b[at]) + m);
   });
@@ -73,17 +73,17 @@ void check_sums(Tensors<T>& tensors, const Plan& plan, const Box& box) {
   CHECK_MESSAGE(wrong == 0, to_text(plan, box));
 }
 
-template <typename Lane, typename T>
+template <typename T>
 void check_all_walks() {
   Tensors<T> tensors;
   Index offset = 0;
   const auto check = [&](const Plan& plan, const Box& box) {
     offset = (offset + 1) % 17;  // 16 offsets, and against the fence
     tensors.place(plan.shape.size(), offset == 16 ? -1 : offset);
-    check_sums<Lane>(tensors, plan, box);
+    check_sums(tensors, plan, box);
   };
-  for_each_walk<Lane>(check);
-  for_each_long_walk_in_runs<Lane>(check);
+  for_each_walk<double>(check);
+  for_each_long_walk_in_runs<double>(check);
 }
 
 /// Pseudo-random numbers whose sums are rounded in every lane.
@@ -95,10 +95,10 @@ std::vector<float> uneven(Index count) {
 
 }  // namespace
 
-TEST_CASE("sums: float in float lanes") { check_all_walks<float, float>(); }
-TEST_CASE("sums: half in float lanes") { check_all_walks<float, Eigen::half>(); }
-TEST_CASE("sums: bfloat16 in double lanes") { check_all_walks<double, Eigen::bfloat16>(); }
-TEST_CASE("sums: double in double lanes") { check_all_walks<double, double>(); }
+TEST_CASE("sums: float") { check_all_walks<float>(); }
+TEST_CASE("sums: double") { check_all_walks<double>(); }
+TEST_CASE("sums: half") { check_all_walks<Eigen::half>(); }
+TEST_CASE("sums: bfloat16") { check_all_walks<Eigen::bfloat16>(); }
 
 TEST_CASE("sums: rows of more channels than a block, part by part") {
   Tensors<float> tensors;
@@ -106,7 +106,7 @@ TEST_CASE("sums: rows of more channels than a block, part by part") {
     const Shape shape{19, channels, 1};
     const Plan plan(shape, 4, true, 1, block_lanes, shape.outer, 1);
     tensors.place(shape.size(), 3);
-    for (Index block = 0; block < plan.blocks; ++block) check_sums<float>(tensors, plan, plan.box(block, 0));
+    for (Index block = 0; block < plan.blocks; ++block) check_sums(tensors, plan, plan.box(block, 0));
   }
 }
 
@@ -118,7 +118,7 @@ TEST_CASE("sums: the same values have the same sums in whichever channel, and at
     const Shape& of = rows ? flat : shape;
     const Plan plan = rows ? rows_of(flat, 1) : runs_of(shape);
     Fenced<float> memory(of.size());
-    const std::vector<float> centre(block_lanes, 0.3f);
+    const std::vector<double> centre(block_lanes, 0.3);
     ChannelSums first{};
     for (Index offset = 0; offset < 16; ++offset) {
       float* const x = memory.place(of.size(), offset);
@@ -135,16 +135,19 @@ TEST_CASE("sums: the same values have the same sums in whichever channel, and at
   }
 }
 
-TEST_CASE("sums: float lanes are flushed to double every tile") {
-  // 1 + 2^-20 is lost on a float sum of 16 or more; eight such terms are exact, and so is everything in double.
+TEST_CASE("sums: products of floats are exact, and added as doubles") {
   const Index count = 1 << 15;
-  const std::vector<float> x(static_cast<std::size_t>(count), 1 + 0x1p-20f), zero(block_lanes, 0);
+  const float value = 1 + 0x1p-20f;  // of which a float holds neither the square nor a sum of 16
+  const std::vector<float> x(static_cast<std::size_t>(count), value);
+  const std::vector<double> zero(block_lanes, 0);
   for (const Shape shape : {Shape{1, 1, count}, Shape{count, 1, 1}, Shape{count / 4, 4, 1}}) {
     const Plan plan = shape.channels > 1 ? rows_of(shape, 1) : runs_of(shape);
     ChannelSums sums;
     sum_box(plan, whole(shape), Terms<float>{x.data(), x.data()}, zero.data(), sums);
     for (Index c = 0; c < shape.channels; ++c) {
-      CHECK(sums.u[c] == static_cast<double>(shape.per_channel()) * (1 + 0x1p-20));
+      const auto n = static_cast<double>(shape.per_channel()), exact = static_cast<double>(value);
+      CHECK(sums.u[c] == n * exact);
+      CHECK(sums.uv[c] == n * (exact * exact));
     }
   }
 }

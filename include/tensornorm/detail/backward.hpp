@@ -3,7 +3,6 @@
 // With db = sum dy and dw = sum dy * xhat over a channel's n values (Ioffe and Szegedy, 2015, section 3):
 //   training  dx = weight * invstd * (dy - db/n - xhat * dw/(n - correction))
 //   eval      dx = weight * invstd * dy
-// Both sums are taken in double lanes: a product of two floats is exact there, and in range whatever the floats are.
 #pragma once
 
 #include "normalize.hpp"
@@ -21,13 +20,13 @@ struct GradientTerms {
     detail::prefetch(x + offset);
     detail::prefetch(dy + offset);
   }
-  template <typename Lane, typename Extent>
-  Packet<Lane> u(Index offset, Packet<Lane>, Extent extent) const {
-    return load<Lane>(dy + offset, extent);
+  template <typename Extent>
+  Packet<double> u(Index offset, Packet<double>, Extent extent) const {
+    return load<double>(dy + offset, extent);
   }
-  template <typename Lane, typename Extent>
-  Packet<Lane> v(Packet<Lane>, Index offset, Packet<Lane> centre, Extent extent) const {
-    return load<Lane>(x + offset, extent) - centre;
+  template <typename Extent>
+  Packet<double> v(Packet<double>, Index offset, Packet<double> centre, Extent extent) const {
+    return load<double>(x + offset, extent) - centre;
   }
 };
 

@@ -52,7 +52,9 @@ struct NormalizeEval {
 
   static std::array<double, 3> fold(const ChannelNumbers& n, Index c) { return {n.mean[c], n.scale[c], n.shift[c]}; }
   static std::array<double, 3> copying() { return {0, 1, -0.0}; }
-  static bool fits(const ChannelNumbers& n, Index c) { return centres_in_float(n.mean[c]) && fits_float(n.scale[c]); }
+  static bool fits(const ChannelNumbers& n, Index c) {  // a smaller shift brings no product back into range
+    return centres_in_float(n.mean[c]) && fits_float(n.scale[c]) && std::abs(n.shift[c]) < 0x1p103;
+  }
   static double exact(double copied, Index, const ChannelNumbers& n, Index c) {
     return (copied - n.mean[c]) * n.scale[c] + n.shift[c];
   }
@@ -72,6 +74,10 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
     return {hi, n.mean[c] - hi, n.scale[c], n.shift[c]};
   }
   static std::array<double, 4> copying() { return {0, 0, 1, -0.0}; }
+  static bool fits(const ChannelNumbers& n, Index c) {
+    const double low = n.mean[c] - static_cast<double>(static_cast<Lane>(n.mean[c]));
+    return NormalizeEval<T, Lane>::fits(n, c) && fits_float(low);
+  }
 };
 
 }}}  // namespace tensornorm::v0::detail

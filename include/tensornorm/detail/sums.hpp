@@ -1,10 +1,13 @@
 // The one reduction of the library: for every channel of a box, the sum of u and the sum of u*v, where u and v are made
 // from the values at an element. Statistics and backward are two choices of (u, v).
 //
-// u and u*v are added pairwise down a column of up to tile_rows rows in lanes of type Lane, then in double. The
-// rounding errors of float lanes are so those of sums of 8 terms, and average out over the rest; statistics.hpp says
-// what they come to. The order of every sum depends on the shape alone, and is the same in every lane, so neither a
-// channel's place nor the alignment of a pointer changes a bit.
+// All sums are taken in lanes of double, whatever memory holds. A product of two floats is exact there and in range,
+// and 29 bits are spare, so rounding errors of float values do not depend on the values, which may repeat or lie far
+// apart. (Float lanes were up to a half faster, and lost promised digits where a few values come again and again.)
+// Chains of additions are short nevertheless, for the sake of doubles.
+//
+// The order of every sum depends on the shape alone, and is the same in every lane, so neither a channel's place nor
+// the alignment of a pointer changes a bit.
 #pragma once
 
 #include "loops.hpp"
@@ -18,43 +21,41 @@ struct alignas(cache_line) ChannelSums {
   double uv[block_lanes];
 };
 
-template <typename Lane>
 struct PacketSums {
-  Packet<Lane> u, uv;
-};
-template <typename Lane>
-struct WideSums {
-  Wide<Lane> u, uv;
-  friend WideSums operator+(const WideSums& a, const WideSums& b) { return {a.u + b.u, a.uv + b.uv}; }
+  Packet<double> u, uv;
+
+  static PacketSums zero() { return {Packet<double>::all(0), Packet<double>::all(0)}; }
+  friend PacketSums operator+(const PacketSums& a, const PacketSums& b) { return {a.u + b.u, a.uv + b.uv}; }
 };
 
-/// Pairwise sums over `Rows` rows, from row r on.
-template <int Rows, typename Lane, typename Term>
-PacketSums<Lane> sum_in_lanes(const Term& term, Index r) {
-  if constexpr (Rows <= 2) {
-    const Packet<Lane> u = term.u(r), uv = u * term.v(r, u);
-    if constexpr (Rows == 1) return {u, uv};
-    const Packet<Lane> next = term.u(r + 1);
-    return {u + next, fma(next, term.v(r + 1, next), uv)};
+/// Sums over `Rows` rows, from row r on: four after each other, then fours with each other. Chains of two or of eight
+/// were up to a third slower.
+template <int Rows, typename Term>
+PacketSums sum_in_lanes(const Term& term, Index r) {
+  if constexpr (Rows > 4) {
+    return sum_in_lanes<Rows / 2>(term, r) + sum_in_lanes<Rows / 2>(term, r + Rows / 2);
   } else {
-    const PacketSums<Lane> a = sum_in_lanes<Rows / 2, Lane>(term, r),
-                           b = sum_in_lanes<Rows / 2, Lane>(term, r + Rows / 2);
-    return {a.u + b.u, a.uv + b.uv};
+    Packet<double> u = term.u(r), uv = u * term.v(r, u);
+    for (int k = 1; k < Rows; ++k) {
+      const Packet<double> next = term.u(r + k);
+      uv = fma(next, term.v(r + k, next), uv);
+      u = u + next;
+    }
+    return {u, uv};
   }
 }
 
 /// Sums over `rows` rows of `lanes` lanes each: add(lane, sums) for every packet of lanes of every tile of rows.
 /// column_at(lane, extent) gives u and v at each row of a lane.
 /// `ahead`: what lies as many elements further is asked for on the way. 0: nothing.
-template <typename Lane, typename ColumnAt, typename Add>
+template <typename ColumnAt, typename Add>
 void sum_patch(Index rows, Index lanes, Index ahead, const ColumnAt& column_at, const Add& add) {
   const auto tile = [&](Index r, auto tile_height) {
     constexpr int height = decltype(tile_height)::value;
-    for_each_packet<Lane>(lanes, [&](Index l, auto extent) {
+    for_each_packet<double>(lanes, [&](Index l, auto extent) {
       const auto column = column_at(l, extent);
       for (Index row = r; ahead != 0 && row < r + height; ++row) column.prefetch(row, ahead);
-      const PacketSums<Lane> sums = sum_in_lanes<height, Lane>(column, r);
-      add(l, WideSums<Lane>{widen(sums.u), widen(sums.uv)});
+      add(l, sum_in_lanes<height>(column, r));
     });
   };
   Index r = 0;
@@ -89,48 +90,48 @@ inline void gather(double* a_lane, Index channels, Index inner, Index fold, doub
 // the factors at the elements from `offset` on, centre being their channels' number (a pivot, a mean).
 
 /// The factors down a column: at rows `stride` apart from offset `first` on. Lanes beyond a Part add nothing.
-template <typename Lane, typename Terms, typename Extent>
+template <typename Terms, typename Extent>
 struct Column {
   const Terms& terms;
   Index first, stride;
-  Packet<Lane> centre;
+  Packet<double> centre;
   Extent extent;
 
-  Packet<Lane> u(Index row) const { return keep(terms.u(first + row * stride, centre, extent), extent); }
+  Packet<double> u(Index row) const { return keep(terms.u(first + row * stride, centre, extent), extent); }
   void prefetch(Index row, Index ahead) const { terms.prefetch(first + row * stride + ahead); }
-  Packet<Lane> v(Index row, Packet<Lane> u) const { return terms.v(u, first + row * stride, centre, extent); }
+  Packet<double> v(Index row, Packet<double> u) const { return terms.v(u, first + row * stride, centre, extent); }
 };
 
-// centre: Lane [channels of the box].
+// centre: double [channels of the box].
 
-template <typename Lane, typename Terms>
-[[gnu::flatten]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre,
+template <typename Terms>
+[[gnu::flatten]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
                                ChannelSums& sums) {
   static_assert(block_lanes % 64 == 0, "a last packet stays inside arrays of block_lanes");
   const Index inner = plan.shape.inner, channels = box.channels(), lanes = plan.fold * channels * inner;
   const bool lane_a_channel = lanes == channels;  // then nothing is spread, and nothing gathered
-  alignas(cache_line) Lane spread_centre[block_lanes];
+  alignas(cache_line) double spread_centre[block_lanes];
   ChannelSums lane_sums;  // [fold, channels, inner]
   ChannelSums& into = lane_a_channel ? sums : lane_sums;
   if (!lane_a_channel) spread(centre, channels, inner, plan.fold, spread_centre);
-  const Lane* const lane_centre = lane_a_channel ? centre : spread_centre;
-  for_each_packet<Lane>(lanes, [&](Index l, auto) {
-    Wide<Lane>::zero().store_to(into.u + l);
-    Wide<Lane>::zero().store_to(into.uv + l);
+  const double* const lane_centre = lane_a_channel ? centre : spread_centre;
+  for_each_packet<double>(lanes, [&](Index l, auto) {
+    store(into.u + l, Packet<double>::all(0));
+    store(into.uv + l, Packet<double>::all(0));
   });
 
   const Index stride = plan.fold * plan.shape.channels * inner;
   const auto patch = [&](Index outer, Index rows, Index patch_lanes) {
     const Index first = plan.shape.offset(outer, box.channel_begin, 0);
-    sum_patch<Lane>(
+    sum_patch(
         rows, patch_lanes, plan.beyond_cache ? tile_rows * stride : 0,
         [&](Index l, auto extent) {
-          return Column<Lane, Terms, decltype(extent)>{terms, first + l, stride, load<Lane>(lane_centre + l, extent),
-                                                       extent};
+          return Column<Terms, decltype(extent)>{terms, first + l, stride, load<double>(lane_centre + l, extent),
+                                                 extent};
         },
-        [&](Index l, const WideSums<Lane>& s) {
-          (Wide<Lane>::load_from(into.u + l) + s.u).store_to(into.u + l);
-          (Wide<Lane>::load_from(into.uv + l) + s.uv).store_to(into.uv + l);
+        [&](Index l, const PacketSums& s) {
+          store(into.u + l, load<double>(into.u + l) + s.u);
+          store(into.uv + l, load<double>(into.uv + l) + s.uv);
         });
   };
   const Index rows = (box.outer_end - box.outer_begin) / plan.fold;
@@ -146,10 +147,10 @@ template <typename Lane, typename Terms>
 inline constexpr Index piece_columns = 32;
 inline constexpr Index run_ahead = 1024;  // elements; measured on 32x64x56x56 and 8x64x112x112: a tenth faster
 
-template <typename Lane, typename Terms>
-[[gnu::flatten]] void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre,
+template <typename Terms>
+[[gnu::flatten]] void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
                                ChannelSums& sums) {
-  constexpr Index W = width<Lane>;
+  constexpr Index W = width<double>;
   constexpr Index long_run = piece_columns * W;  // from here on a run is tiled by itself, not together with others
   constexpr Index piece_values = piece_columns * tile_rows * W;
   const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
@@ -157,20 +158,20 @@ template <typename Lane, typename Terms>
   // One input was asked for by the element pass of the block before. With two, both blocks would not fit in L2.
   const Index ahead = plan.beyond_cache && Terms::inputs > 1 ? run_ahead : 0;
   for (Index c = 0; c < box.channels(); ++c) {
-    const auto channel_centre = Packet<Lane>::all(centre[c]);
+    const auto channel_centre = Packet<double>::all(centre[c]);
     const Index first = plan.shape.offset(box.outer_begin, box.channel_begin + c, box.inner_begin);
-    WideSums<Lane> total{Wide<Lane>::zero(), Wide<Lane>::zero()}, piece = total;
+    PacketSums total = PacketSums::zero(), piece = PacketSums::zero();
     const auto patch = [&](Index from, Index patch_rows, Index lanes, Index row_stride) {
-      sum_patch<Lane>(
+      sum_patch(
           patch_rows, lanes, ahead,
           [&](Index l, auto extent) {
-            return Column<Lane, Terms, decltype(extent)>{terms, from + l, row_stride, channel_centre, extent};
+            return Column<Terms, decltype(extent)>{terms, from + l, row_stride, channel_centre, extent};
           },
-          [&](Index, const WideSums<Lane>& s) { piece = piece + s; });
+          [&](Index, const PacketSums& s) { piece = piece + s; });
     };
     const auto end_piece = [&] {
       total = total + piece;
-      piece = {Wide<Lane>::zero(), Wide<Lane>::zero()};
+      piece = PacketSums::zero();
     };
     if (run < long_run && rows > 1) {
       const Index step = std::max(tile_rows, round_down(piece_values / run, tile_rows));
@@ -195,12 +196,12 @@ template <typename Lane, typename Terms>
 }
 
 /// Sums over every channel of the box; order fixed by the shape.
-template <typename Lane, typename Terms>
-void sum_box(const Plan& plan, const Box& box, const Terms& terms, const Lane* centre, ChannelSums& sums) {
+template <typename Terms>
+void sum_box(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums) {
   if (plan.rows) {
-    sum_rows<Lane>(plan, box, terms, centre, sums);
+    sum_rows(plan, box, terms, centre, sums);
   } else {
-    sum_runs<Lane>(plan, box, terms, centre, sums);
+    sum_runs(plan, box, terms, centre, sums);
   }
 }
 
