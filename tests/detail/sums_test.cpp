@@ -18,6 +18,7 @@ using namespace tn_test;
 /// u = a - centre, v = b + centre: neither is zero where a load gives zeros, beyond the end of a row.
 template <typename T>
 struct Terms {
+  using Value = T;
   static constexpr int inputs = 2;
   const T* a;
   const T* b;

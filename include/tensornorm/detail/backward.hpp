@@ -13,6 +13,7 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 /// The factors of db and of sum dy * (x - centre): u = dy, v = x - centre.
 template <typename T>
 struct GradientTerms {
+  using Value = T;
   static constexpr int inputs = 2;
   const T* x;
   const T* dy;

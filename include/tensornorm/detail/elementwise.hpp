@@ -18,7 +18,7 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 /// K numbers a channel: [K][channels], or spread over the lanes of a row, [K][lanes].
 template <typename Lane, int K>
 struct alignas(cache_line) Coefficients {
-  Lane values[K][block_lanes + width<Lane>];  // a last packet may start anywhere, and is read whole
+  Lane values[K][block_lanes];
 };
 
 /// {make(0), ..., make(K - 1)}, unrolled at every optimisation level.
@@ -74,7 +74,7 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
   for (Index r = 0; r < all_rows; ++r) {
     const Index first = begin + r * stride;
     for_each_packet_of<Lane>(out + first, r < rows ? lanes : rest, Write::streamed, [=, &lane_table](Index l, auto e) {
-      const auto of_lanes = each<K>([&](auto j) { return load<Lane>(lane_table.values[j] + l); });
+      const auto of_lanes = each<K>([&](auto j) { return load<Lane>(lane_table.values[j] + l, e); });
       ask(f, out, first + l);
       write(out + first + l, f(first + l, of_lanes, e), e);
     });

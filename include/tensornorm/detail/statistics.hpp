@@ -21,6 +21,7 @@ inline constexpr Index pivot_samples = 32;  // averaged for a pivot
 /// The values themselves: u = v = x.
 template <typename T>
 struct Values {
+  using Value = T;
   static constexpr int inputs = 1;
   const T* x;
   void prefetch(Index offset) const { detail::prefetch(x + offset); }

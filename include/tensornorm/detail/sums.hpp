@@ -45,16 +45,24 @@ PacketSums sum_in_lanes(const Term& term, Index r) {
   }
 }
 
+/// What is asked for on the way through a patch: what lies `distance` elements further, once a cache line, so at every
+/// `rows`-th row and every `lanes`-th lane.
+struct Ahead {
+  Index distance = 0;  // 0: nothing
+  Index rows = 1, lanes = 1;
+};
+
 /// Sums over `rows` rows of `lanes` lanes each: add(lane, sums) for every packet of lanes of every tile of rows.
 /// column_at(lane, extent) gives u and v at each row of a lane.
-/// `ahead`: what lies as many elements further is asked for on the way. 0: nothing.
 template <typename ColumnAt, typename Add>
-void sum_patch(Index rows, Index lanes, Index ahead, const ColumnAt& column_at, const Add& add) {
+void sum_patch(Index rows, Index lanes, const Ahead& ahead, const ColumnAt& column_at, const Add& add) {
   const auto tile = [&](Index r, auto tile_height) {
     constexpr int height = decltype(tile_height)::value;
     for_each_packet<double>(lanes, [&](Index l, auto extent) {
       const auto column = column_at(l, extent);
-      for (Index row = r; ahead != 0 && row < r + height; ++row) column.prefetch(row, ahead);
+      if (ahead.distance != 0 && l % ahead.lanes == 0) {
+        for (Index row = r; row < r + height; row += ahead.rows) column.prefetch(row, ahead.distance);
+      }
       add(l, sum_in_lanes<height>(column, r));
     });
   };
@@ -86,8 +94,13 @@ inline void gather(double* a_lane, Index channels, Index inner, Index fold, doub
   }
 }
 
-// `Terms` names the tensors that are read: terms.u(offset, centre, extent) and terms.v(u, offset, centre, extent) are
-// the factors at the elements from `offset` on, centre being their channels' number (a pivot, a mean).
+// `Terms` names the tensors that are read, Terms::inputs of them, of Terms::Value: terms.u(offset, centre, extent) and
+// terms.v(u, offset, centre, extent) are the factors at the elements from `offset` on, centre being their channels'
+// number (a pivot, a mean).
+
+/// Values in a cache line.
+template <typename Terms>
+inline constexpr Index line_values = Index{cache_line} / Index{sizeof(typename Terms::Value)};
 
 /// The factors down a column: at rows `stride` apart from offset `first` on. Lanes beyond a Part add nothing.
 template <typename Terms, typename Extent>
@@ -124,7 +137,7 @@ template <typename Terms>
   const auto patch = [&](Index outer, Index rows, Index patch_lanes) {
     const Index first = plan.shape.offset(outer, box.channel_begin, 0);
     sum_patch(
-        rows, patch_lanes, plan.beyond_cache ? tile_rows * stride : 0,
+        rows, patch_lanes, Ahead{plan.beyond_cache ? tile_rows * stride : 0, 1, line_values<Terms>},
         [&](Index l, auto extent) {
           return Column<Terms, decltype(extent)>{terms, first + l, stride, load<double>(lane_centre + l, extent),
                                                  extent};
@@ -155,13 +168,15 @@ template <typename Terms>
   constexpr Index piece_values = piece_columns * tile_rows * W;
   const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
   const Index stride = plan.shape.channels * plan.shape.inner;
-  // One input was asked for by the element pass of the block before. With two, both blocks would not fit in L2.
-  const Index ahead = plan.beyond_cache && Terms::inputs > 1 ? run_ahead : 0;
+  // One input: the next block, both are in L2 then. With two, both blocks would not fit: what comes next in this one.
+  const Index distance = Terms::inputs > 1 ? run_ahead : plan.block_channels * plan.shape.inner;
+  const Ahead across{plan.beyond_cache ? distance : 0, 1, line_values<Terms>};
+  const Ahead along{across.distance, std::max<Index>(1, line_values<Terms> / W), 1};
   for (Index c = 0; c < box.channels(); ++c) {
     const auto channel_centre = Packet<double>::all(centre[c]);
     const Index first = plan.shape.offset(box.outer_begin, box.channel_begin + c, box.inner_begin);
     PacketSums total = PacketSums::zero(), piece = PacketSums::zero();
-    const auto patch = [&](Index from, Index patch_rows, Index lanes, Index row_stride) {
+    const auto patch = [&](Index from, Index patch_rows, Index lanes, Index row_stride, const Ahead& ahead) {
       sum_patch(
           patch_rows, lanes, ahead,
           [&](Index l, auto extent) {
@@ -176,7 +191,7 @@ template <typename Terms>
     if (run < long_run && rows > 1) {
       const Index step = std::max(tile_rows, round_down(piece_values / run, tile_rows));
       for (Index r = 0; r < rows; r += step) {
-        patch(first + r * stride, std::min(step, rows - r), run, stride);
+        patch(first + r * stride, std::min(step, rows - r), run, stride, across);
         end_piece();
       }
     } else {
@@ -184,8 +199,8 @@ template <typename Terms>
         for (Index i = 0; i < run; i += piece_values) {
           const Index from = first + r * stride + i, length = std::min(piece_values, run - i),
                       whole = round_down(length, W);
-          patch(from, length / W, W, W);
-          if (whole < length) patch(from + whole, 1, length - whole, 0);
+          patch(from, length / W, W, W, along);
+          if (whole < length) patch(from + whole, 1, length - whole, 0, along);
           end_piece();
         }
       }
