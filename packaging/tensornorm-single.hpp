@@ -2049,26 +2049,32 @@ auto mapping(const Plan& plan, const F& f, T* out, const Movement& movement, con
   };
 }
 
-/// How an element pass that reads `inputs` tensors moves memory: in the caches, or past them where the tensors are
-/// larger. `second`: the pass follows one that read the block, and is followed by one that reads the neighbour.
-inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, bool in_place, bool second) {
-  Index next = prefetch_bytes / value_bytes;
-  if (plan.rows && plan.blocks > 1) {
-    next = prefetch_rows * plan.shape.channels * plan.shape.inner;
-  } else if (!plan.beyond_cache) {
-    next = 0;
-  } else if (second) {
-    const Index block = plan.block_channels * plan.shape.per_channel() * value_bytes * inputs;
-    const bool block_in_cache = block <= 2 * block_bytes;  // this one and the next one, in L2
-    next = block_in_cache ? plan.block_channels * plan.shape.inner : 0;
-  }
-  const bool last_to_first = second && inputs > 1;  // one input still fits L2, two need not
-  // A block that is written in short pieces far apart: no prefetcher of the hardware foresees the next one.
+// `second`: the element pass follows one that read the block, and is followed by one that reads the neighbour.
+
+/// How far ahead an element pass that reads `inputs` tensors asks for them, in elements. 0: not at all.
+inline Index next_input(const Plan& plan, Index value_bytes, Index inputs, bool second) {
+  if (plan.rows && plan.blocks > 1) return prefetch_rows * plan.shape.channels * plan.shape.inner;
+  if (!plan.beyond_cache) return 0;
+  if (!second) return prefetch_bytes / value_bytes;
+  const Index block = plan.block_channels * plan.shape.per_channel() * value_bytes * inputs;
+  const bool two_in_cache = block <= 2 * block_bytes;  // this one and the next one, in L2
+  return two_in_cache ? plan.block_channels * plan.shape.inner : 0;
+}
+
+/// The same for its output: a row further, where a block is written in short pieces far apart within the last cache. No
+/// prefetcher of the hardware foresees the next one.
+inline Index next_output(const Plan& plan, Index value_bytes, bool second) {
   const bool far_apart = plan.rows ? plan.blocks > 1 : second && plan.shape.inner * value_bytes <= page_bytes;
   const bool in_last_cache = !plan.beyond_cache && plan.shape.size() * value_bytes > 4 * block_bytes;
-  Index next_out = far_apart && in_last_cache && !in_place ? plan.fold * plan.shape.channels * plan.shape.inner : 0;
-  if (last_to_first && !plan.rows) next_out = -next_out;
-  return {plan.beyond_cache && !in_place, next, last_to_first, next_out};
+  return far_apart && in_last_cache ? plan.fold * plan.shape.channels * plan.shape.inner : 0;
+}
+
+/// How an element pass moves memory: in the caches, or past them where the tensors are larger.
+inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, bool in_place, bool second) {
+  const bool last_to_first = second && inputs > 1;  // one input still fits L2, two need not
+  const Index next = next_input(plan, value_bytes, inputs, second);
+  const Index next_out = in_place ? 0 : next_output(plan, value_bytes, second);
+  return {plan.beyond_cache && !in_place, next, last_to_first, last_to_first && !plan.rows ? -next_out : next_out};
 }
 
 /// Scratch memory that grows to what the largest pass needed, and is then kept.

@@ -215,3 +215,16 @@ TEST_CASE("passes: a small tensor wants no scratch, and no threads") {
   CHECK_FALSE(worth_threads(Eigen::DefaultDevice{}, plan_reduction({8, 16, 784}, 4), 4));
   CHECK(scratch_size(threads.device, plan_reduction({8, 16, 49}, 4), 4) == 0);
 }
+
+TEST_CASE("passes: what is written in pieces far apart within the last cache is asked for a row ahead") {
+  const Plan runs = plan_reduction({32, 256, 14 * 14}, 4), rows = plan_reduction({32, 512, 7 * 7}, 4);
+  CHECK(movement_of(runs, 4, 1, false, true).next_out == 256 * 14 * 14);
+  CHECK(movement_of(runs, 4, 2, false, true).next_out == -256 * 14 * 14);  // as it is walked from the last row back
+  CHECK(movement_of(rows, 4, 1, false, true).next_out == 512 * 7 * 7);
+  CHECK(movement_of(rows, 4, 2, false, true).next_out == 512 * 7 * 7);
+  CHECK(movement_of(runs, 4, 1, false, false).next_out == 0);  // eval walks memory in order
+  CHECK(movement_of(runs, 4, 1, true, true).next_out == 0);
+  CHECK(movement_of(plan_reduction({4, 32, 28 * 28}, 4), 4, 1, false, true).next_out == 0);    // in L2
+  CHECK(movement_of(plan_reduction({32, 64, 56 * 56}, 4), 4, 1, false, true).next_out == 0);   // past the caches
+  CHECK(movement_of(plan_reduction({1, 64, 112 * 112}, 4), 4, 1, false, true).next_out == 0);  // long pieces
+}
