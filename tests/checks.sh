@@ -14,12 +14,12 @@ check_use() {
   need clang++ clang pkg-config pkg-config python3 python3
   tests/consumer/every_way.sh
 }
-# All tests and not the core alone, as nothing else runs the whole with clang++, in C++20 and without assertions.
 # including the library costs a compiler less than 1.3 times what Eigen's Tensor header does
 check_compile_time() {
   need clang++ clang
   bench/compile_time.sh
 }
+# All tests and not the core alone, as nothing else runs the whole with clang++, in C++20 and without assertions.
 # the tests with clang++, C++20, this machine's instructions, -O3, NDEBUG
 check_native() {
   need clang++ clang
