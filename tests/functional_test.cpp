@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/bits.hpp"
+#include "support/fenced.hpp"
 #include "support/walks.hpp"
 
 namespace {
@@ -305,4 +306,23 @@ TEST_CASE("functional: a constant channel without eps has an invstd of 0") {
   CHECK(statistics.invstd[0] == 2);
   CHECK(statistics.invstd[1] == doctest::Approx(1 / std::sqrt(1.25)));
   CHECK(statistics.invstd[2] == 0);  // outside the range
+}
+
+TEST_CASE("functional: batch_invstd writes the channels that it is asked for, and no other") {
+  std::vector<double> mean(4), m2{2, 0, 0, 0}, invstd(4, 7);
+  functional::batch_invstd(0, 2, 2, 0, 0, {mean.data(), m2.data(), invstd.data()});
+  CHECK(invstd == std::vector<double>{1, 0, 7, 7});  // a constant channel gives 0, so bias, without eps
+}
+
+TEST_CASE("functional: eval reads the running statistics of its channels, and nothing behind them") {
+  constexpr Index channels = 5;
+  Fenced<float> mean_memory(channels), var_memory(channels);
+  float *const mean = mean_memory.place_last(channels), *const var = var_memory.place_last(channels);
+  std::fill_n(mean, channels, 1.f);
+  std::fill_n(var, channels, 4.f);
+  std::vector<float> x(3 * channels, 5), y(x.size());
+  const Shape shape{3, channels, 1};
+  functional::eval_forward(Eigen::DefaultDevice{}, ChannelView<const float>{x.data(), shape}, mean, var, 0.0,
+                           functional::Affine<float>{nullptr, nullptr}, ChannelView<float>{y.data(), shape});
+  CHECK(y == std::vector<float>(x.size(), 2));
 }

@@ -35,7 +35,7 @@ std::ostream& print_state(std::ostream& out, const BatchNorm<Scalar, SpatialDims
   };
   const Eigen::Index C = bn.num_features(), head = C <= most ? C : most - most / 2, tail = C <= most ? 0 : most / 2;
   for (Eigen::Index c = 0; c < head; ++c) row(c);
-  if (head + tail < C) out.width(channel_width), out << "..." << '\n';
+  if (head < C) out.width(channel_width), out << "..." << '\n';
   for (Eigen::Index c = C - tail; c < C; ++c) row(c);
   return out;
 }

@@ -6,6 +6,7 @@
 // In Python: `safetensors.torch.save_file(model.state_dict(), "weights.safetensors")`.
 #pragma once
 
+#include <numeric>
 #include <optional>
 
 #include "detail/file.hpp"
@@ -48,7 +49,7 @@ inline std::vector<std::size_t> check_offsets(const std::string& source, const s
   }
 
   std::vector<std::size_t> order(tensors.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::iota(order.begin(), order.end(), std::size_t{0});
   std::sort(order.begin(), order.end(),
             [&](std::size_t a, std::size_t b) { return tensors[a].data_offsets < tensors[b].data_offsets; });
   std::int64_t end = 0;

@@ -55,3 +55,21 @@ TEST_CASE("layer checks: corrections below 0; 0 and what is above are layers") {
   CHECK(answer(&BatchNormOptions::correction, 7) == "made");
   CHECK(answer(&BatchNormOptions::running_correction, 0) == "made");
 }
+
+TEST_CASE("layer checks: another axis that has the channels is named, the last one as -1") {
+  const auto said = [](const auto& x, int channel_axis) -> std::string {
+    BatchNormOptions options;
+    options.channel_axis = channel_axis;
+    try {
+      tensornorm::BatchNorm2d<> bn(3, options);
+      bn(x);
+    } catch (const std::invalid_argument& error) {
+      return error.what();
+    }
+    return "passed";
+  };
+  const Eigen::Tensor<float, 4, Eigen::RowMajor> nchw(2, 3, 5, 5), nhwc(2, 5, 5, 3), neither(2, 4, 5, 5);
+  CHECK(names(said(nhwc, 1), "; did you mean channel_axis = -1?"));
+  CHECK(names(said(nchw, -1), "; did you mean channel_axis = 1?"));
+  CHECK_FALSE(names(said(neither, 1), "did you mean"));
+}

@@ -225,6 +225,17 @@ TEST_CASE("passes: what is written in pieces far apart within the last cache is 
   CHECK(movement_of(runs, 4, 1, false, false).next_out == 0);  // eval walks memory in order
   CHECK(movement_of(runs, 4, 1, true, true).next_out == 0);
   CHECK(movement_of(plan_reduction({4, 32, 28 * 28}, 4), 4, 1, false, true).next_out == 0);    // in L2
+  CHECK(movement_of(plan_reduction({32, 32, 16 * 16}, 4), 4, 1, false, true).next_out == 0);   // just so
   CHECK(movement_of(plan_reduction({32, 64, 56 * 56}, 4), 4, 1, false, true).next_out == 0);   // past the caches
   CHECK(movement_of(plan_reduction({1, 64, 112 * 112}, 4), 4, 1, false, true).next_out == 0);  // long pieces
+}
+
+TEST_CASE("passes: inputs are asked for a block ahead if two blocks fit, else not; a page ahead where none was read") {
+  const Plan small = plan_reduction({32, 64, 56 * 56}, 4), large = plan_reduction({8, 64, 200 * 200}, 4);
+  CHECK(next_input(small, 4, 1, true) == 56 * 56);
+  CHECK(next_input(small, 4, 2, true) == 0);
+  CHECK(next_input(large, 4, 1, true) == 0);
+  CHECK(next_input(large, 4, 1, false) == prefetch_bytes / 4);
+  CHECK(next_input(plan_reduction({4, 32, 28 * 28}, 4), 4, 1, true) == 0);
+  CHECK(next_input(plan_reduction({32, 512, 7 * 7}, 4), 4, 1, false) == prefetch_rows * 512 * 7 * 7);
 }

@@ -26,7 +26,7 @@ TESTS = {
     "safetensors": SAFETENSORS,
     "state_dict": ["state_dict", "detail/layer_loading"],
     "detail/backward": ["detail/backward", *VALUES],
-    "detail/check": ["bad_calls", "bad_inputs", "options"],
+    "detail/check": ["bad_calls", "bad_inputs", "options", "overlap"],
     "detail/elementwise": ["detail/elementwise", *VALUES, *MEMORY],
     "detail/file": ["detail/file", "npy", "safetensors"],
     "detail/layer_checks": ["detail/layer_checks", "print", *LAYER],
