@@ -17,7 +17,7 @@ check_use() {
 # including the library costs a compiler less than 1.3 times what Eigen's Tensor header does
 check_compile_time() {
   need clang++ clang
-  bench/compile_time.sh
+  bench/compile_time.sh 5
 }
 # All tests and not the core alone, as nothing else runs the whole with clang++, in C++20 and without assertions.
 # the tests with clang++, C++20, this machine's instructions, -O3, NDEBUG
