@@ -2339,7 +2339,7 @@ void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, dou
     if (trusted<T>(n, sums.u[c], m2[c])) continue;
     mean[c] = mean_again[c];
     const bool overflow = std::isinf(again.uv[c]) && std::isfinite(again.u[c]);  // of squares of doubles
-    m2[c] = overflow ? again.uv[c] : m2_again[c] < 0 ? 0 : m2_again[c];          // NaN stays NaN
+    m2[c] = overflow ? again.uv[c] : std::max(m2_again[c], 0.0);                 // NaN stays NaN
   }
 }
 

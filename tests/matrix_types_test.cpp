@@ -255,3 +255,17 @@ TEST_CASE("an empty output of another fixed size is refused, not cut") {
   bn.forward(x, fitting);
   CHECK(fitting.rows() == 5);
 }
+
+TEST_CASE("matrix types: what is contiguous, and what only looks as if it were not") {
+  using Strides = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
+  using Strided = Eigen::Map<Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, 0, Strides>;
+  float values[32] = {};
+  const auto contiguous = [&](Eigen::Index rows, Eigen::Index cols, Eigen::Index outer, Eigen::Index inner) {
+    return tensornorm::detail::is_contiguous(Strided(values, rows, cols, Strides(outer, inner)));
+  };
+  CHECK(contiguous(5, 3, 3, 1));
+  CHECK(contiguous(5, 1, 1, 3));  // no two values in a row are three apart
+  CHECK(contiguous(1, 3, 9, 1));  // there is no second row
+  CHECK_FALSE(contiguous(5, 2, 2, 3));
+  CHECK_FALSE(contiguous(5, 3, 4, 1));
+}
