@@ -49,11 +49,13 @@ TEST_CASE("promises 1 and 2: a few values that come again and again, so that rou
   for_each_case(3, {{3, 2, 20, 20}, {1200, 3, 1, 1}, {70, 5, 7, 7}},
                 [&](auto order, const Dims& dims, int axis, Random& random, const std::string& name) {
                   using X = TensorOf<float, decltype(order)>;
-                  for (const std::uint64_t levels : {2, 3, 8, 200}) {
+                  for (const Index levels : {2, 3, 8, 200}) {
                     std::vector<float> pool;
-                    for (std::uint64_t i = 0; i < levels; ++i) pool.push_back(static_cast<float>(random.normal()));
+                    for (Index i = 0; i < levels; ++i) pool.push_back(static_cast<float>(random.normal()));
                     X x = make<X>(dims);
-                    for (Index i = 0; i < x.size(); ++i) x.data()[i] = pool[random.below(levels)];
+                    for (Index i = 0; i < x.size(); ++i) {
+                      x.data()[i] = pool[static_cast<std::size_t>(random.below(levels))];
+                    }
                     auto bn = recording_layer<float>(channels_of(dims, axis), axis);
                     const auto before = bn;
                     const X y = bn(x);

@@ -159,7 +159,7 @@ void check_bad_pivots(Index n, double far) {
 /// Channels of a few different values, whose rounding errors repeat and do not average out.
 template <typename T>
 void check_repeated(Index n) {
-  for (const std::size_t levels : {2, 3, 8}) {
+  for (const std::size_t levels : {2u, 3u, 8u}) {
     for_each_traversal(n, [&](const Plan& plan) {
       const std::vector<T> pool = normal_tensor<T>({static_cast<Index>(levels), 5, 1}, 0, 1);
       std::vector<T> x(static_cast<std::size_t>(plan.shape.size()));
