@@ -23,6 +23,14 @@ struct Pipe : std::streambuf {
   Pipe() { setg(bytes.data(), bytes.data(), bytes.data() + bytes.size()); }
 };
 
+/// Eight bytes were read, and then the file was cut to five.
+struct Shrunk : std::streambuf {
+  pos_type seekoff(off_type, std::ios::seekdir from, std::ios::openmode) override {
+    return from == std::ios::end ? 5 : 8;
+  }
+  pos_type seekpos(pos_type to, std::ios::openmode) override { return to; }
+};
+
 }  // namespace
 
 TEST_CASE("a file is replaced when all of it is written") {
@@ -71,5 +79,11 @@ TEST_CASE("what is left of a stream, which stays where it is") {
 TEST_CASE("a stream that cannot tell is not read") {
   Pipe pipe;
   std::istream in(&pipe);
+  check_throws<std::runtime_error>({"file", "cannot be read"}, [&] { remaining_bytes("file", in); });
+}
+
+TEST_CASE("a file that got shorter while it was read has nothing left, and is no file of 2^64 bytes") {
+  Shrunk shrunk;
+  std::istream in(&shrunk);
   check_throws<std::runtime_error>({"file", "cannot be read"}, [&] { remaining_bytes("file", in); });
 }

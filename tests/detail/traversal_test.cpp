@@ -173,3 +173,10 @@ TEST_CASE("traversal: a large tensor is many items of work") {
     CHECK(plan.blocks * plan.chunks >= 16);
   }
 }
+
+TEST_CASE("traversal: a map of runs takes as many whole planes at a time as a chunk has room for") {
+  const Plan plan = plan_map({100, 64, 10 * 10}, 4);
+  REQUIRE_FALSE(plan.rows);
+  CHECK(plan.block_channels == 64);
+  CHECK(plan.chunk_outer == chunk_bytes / 4 / (64 * 10 * 10));
+}
