@@ -1410,11 +1410,11 @@ struct Movement {
 /// Asks for the memory that a pass comes to next. A type of its own beside one that asks for nothing: in a loop of a
 /// few instructions a packet, even untaken branches cost.
 struct Ask {
-  Movement movement;
+  Index next, next_out;  // as in Movement
   template <typename F, typename T>
   void operator()(const F& f, T* out, Index offset) const {
-    if (movement.next != 0) f.prefetch(offset + movement.next);
-    if (movement.next_out != 0) prefetch_to_write(out + offset + movement.next_out);
+    if (next != 0) f.prefetch(offset + next);
+    if (next_out != 0) prefetch_to_write(out + offset + next_out);
   }
 };
 struct AskNothing {
@@ -1472,18 +1472,19 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
 template <typename Lane, typename F, typename T>
 void map_box(const Plan& plan, const Box& box, const F& f, const Coefficients<Lane, F::coefficients>& table, T* out,
              const Movement& movement) {
-  const auto map = [&](auto ask, auto write) {
+  const auto map = [&](auto asking, auto write) {
     if (plan.rows) {
-      map_rows(plan, box, f, table, out, ask, write);
+      map_rows(plan, box, f, table, out, asking, write);
     } else {
-      map_runs(plan, box, f, table, out, movement.last_to_first, ask, write);
+      map_runs(plan, box, f, table, out, movement.last_to_first, asking, write);
     }
   };
+  const Ask ask{movement.next, movement.next_out};
   if (movement.streamed) {
-    map(Ask{movement}, Streamed{});
+    map(ask, Streamed{});
     fence_streams();
-  } else if (movement.next != 0 || movement.next_out != 0) {
-    map(Ask{movement}, Cached{});
+  } else if (ask.next != 0 || ask.next_out != 0) {
+    map(ask, Cached{});
   } else {
     map(AskNothing{}, Cached{});
   }
@@ -2310,15 +2311,13 @@ template <typename T>
 void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, double* m2) {
   const auto n = static_cast<double>(box.per_channel());
   const Index channels = box.channels();
-  alignas(cache_line) double chosen[block_lanes];
-  alignas(cache_line) static constexpr double none[block_lanes] = {};
-  const double* pivot = none;
+  alignas(cache_line) double pivot[block_lanes];
   ChannelSums sums;
   if constexpr (std::is_same_v<T, double>) {
-    choose_pivots(plan, box, x, chosen);
-    pivot = chosen;
+    choose_pivots(plan, box, x, pivot);
     sum_box(plan, box, Deviations<T>{{x}}, pivot, sums);
   } else {
+    std::fill_n(pivot, channels, 0.0);
     sum_box(plan, box, Values<T>{x}, pivot, sums);
   }
   moments_from_sums(sums, channels, n, pivot, mean, m2);
@@ -2328,13 +2327,13 @@ void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, dou
 
   ChannelSums again;
   double mean_again[block_lanes], m2_again[block_lanes];
-  first_values(plan, box, x, chosen);  // where no mean was found
+  first_values(plan, box, x, pivot);  // where no mean was found
   for (Index c = 0; c < channels; ++c) {
     // As the layer's type holds it: then it is what a constant channel is full of, and m2 is 0.
-    if (std::isfinite(mean[c])) chosen[c] = static_cast<double>(static_cast<LaneOf<T>>(mean[c]));
+    if (std::isfinite(mean[c])) pivot[c] = static_cast<double>(static_cast<LaneOf<T>>(mean[c]));
   }
-  sum_box(plan, box, Deviations<T>{{x}}, chosen, again);
-  moments_from_sums(again, channels, n, chosen, mean_again, m2_again);
+  sum_box(plan, box, Deviations<T>{{x}}, pivot, again);
+  moments_from_sums(again, channels, n, pivot, mean_again, m2_again);
   for (Index c = 0; c < channels; ++c) {
     if (trusted<T>(n, sums.u[c], m2[c])) continue;
     mean[c] = mean_again[c];
@@ -3447,7 +3446,7 @@ namespace detail {
 
 /// Scale and shift in double, [C] each: what is folded is rounded once, at the end.
 struct ExactAffine {
-  std::vector<double> scale, shift;
+  Eigen::VectorXd scale, shift;
 };
 
 template <typename Scalar, int SpatialDims>
@@ -3461,14 +3460,14 @@ ExactAffine folded(const BatchNorm<Scalar, SpatialDims>& bn) {
   check_vector("running_var", bn.running_var().size(), C);
   check_vector("weight", bn.weight().size(), C);
   check_vector("bias", bn.bias().size(), C);
-  ExactAffine folded;
+  ExactAffine folded{Eigen::VectorXd(C), Eigen::VectorXd(C)};
   for (Index c = 0; c < C; ++c) {
     double scale = 1 / std::sqrt(static_cast<double>(bn.running_var()[c]) + bn.options().eps);
     if (bn.weight().size() > 0) scale *= static_cast<double>(bn.weight()[c]);
     double shift = -scale * static_cast<double>(bn.running_mean()[c]);
     if (bn.bias().size() > 0) shift += static_cast<double>(bn.bias()[c]);
-    folded.scale.push_back(scale);
-    folded.shift.push_back(shift);
+    folded.scale[c] = scale;
+    folded.shift[c] = shift;
   }
   return folded;
 }
@@ -3513,13 +3512,13 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
     for (Index c = 0; c < C; ++c) {
       Scalar* const row = view.data + view.shape.offset(o, c, 0);
       for (Index i = 0; i < view.shape.inner; ++i) {
-        row[i] = static_cast<Scalar>(static_cast<double>(row[i]) * by.scale.data()[c]);
+        row[i] = static_cast<Scalar>(static_cast<double>(row[i]) * by.scale[c]);
       }
     }
   }
   for (Index c = 0; c < C; ++c) {
     Scalar& b = bias.data()[c];
-    b = static_cast<Scalar>(by.scale.data()[c] * static_cast<double>(b) + by.shift.data()[c]);
+    b = static_cast<Scalar>(by.scale[c] * static_cast<double>(b) + by.shift[c]);
   }
 }
 
@@ -3530,12 +3529,7 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
 template <typename Scalar, int SpatialDims>
 FoldedAffine<Scalar> fold(const BatchNorm<Scalar, SpatialDims>& bn) {
   const detail::ExactAffine exact = detail::folded(bn);
-  FoldedAffine<Scalar> folded{typename BatchNorm<Scalar, SpatialDims>::Vector(bn.num_features()), {}};
-  folded.shift.resizeLike(folded.scale);
-  const auto rounded = [](double value) { return static_cast<Scalar>(value); };
-  std::transform(exact.scale.begin(), exact.scale.end(), folded.scale.data(), rounded);
-  std::transform(exact.shift.begin(), exact.shift.end(), folded.shift.data(), rounded);
-  return folded;
+  return {exact.scale.template cast<Scalar>(), exact.shift.template cast<Scalar>()};
 }
 
 // Below, weight and bias belong to the layer that bn follows, and together do afterwards what both did: they may be

@@ -1,85 +1,15 @@
 // The heap: a call that runs out of memory changes nothing, and one that has run before does not ask for any.
 #include <doctest/doctest.h>
 
-#include <cerrno>
-#include <cstddef>
-#include <cstdlib>
 #include <new>
 #include <optional>
 #include <tensornorm/tensornorm.hpp>
 
 #include "support/bits.hpp"
+#include "support/heap.hpp"
 #include "support/layouts.hpp"
 #include "support/random.hpp"
 #include "support/snapshot.hpp"
-
-namespace {
-
-// Every allocation of this thread passes here while `armed`: counted, and refused when it is number `refused`.
-struct Heap {
-  bool armed = false;
-  long count = 0;
-  long refused = -1;
-};
-thread_local Heap heap;
-
-bool grants() noexcept { return !heap.armed || heap.count++ != heap.refused; }
-
-}  // namespace
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define TN_TEST_SANITIZED
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define TN_TEST_SANITIZED
-#endif
-
-#if defined(__GLIBC__) && !defined(TN_TEST_SANITIZED)
-
-// malloc itself: Eigen calls it, and so does operator new.
-namespace {
-constexpr bool kSeesMalloc = true;
-}
-extern "C" {
-void* __libc_malloc(std::size_t size);
-void* __libc_calloc(std::size_t count, std::size_t size);
-void* __libc_realloc(void* block, std::size_t size);
-void* __libc_memalign(std::size_t alignment, std::size_t size);
-
-void* malloc(std::size_t size) noexcept { return grants() ? __libc_malloc(size) : nullptr; }
-void* calloc(std::size_t count, std::size_t size) noexcept { return grants() ? __libc_calloc(count, size) : nullptr; }
-void* realloc(void* block, std::size_t size) noexcept { return grants() ? __libc_realloc(block, size) : nullptr; }
-void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
-  return grants() ? __libc_memalign(alignment, size) : nullptr;
-}
-int posix_memalign(void** block, std::size_t alignment, std::size_t size) noexcept {
-  *block = grants() ? __libc_memalign(alignment, size) : nullptr;
-  return *block == nullptr ? ENOMEM : 0;
-}
-}
-
-#else
-
-// A sanitizer has malloc; what the library takes by operator new is still seen.
-namespace {
-constexpr bool kSeesMalloc = false;
-
-void* take(std::size_t size) {
-  void* const block = grants() ? std::malloc(size == 0 ? 1 : size) : nullptr;
-  if (block == nullptr) throw std::bad_alloc();
-  return block;
-}
-}  // namespace
-void* operator new(std::size_t size) { return take(size); }
-void* operator new[](std::size_t size) { return take(size); }
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete[](void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-void operator delete[](void* block, std::size_t) noexcept { std::free(block); }
-
-#endif
 
 namespace tn = tensornorm;
 using namespace tn_test;
@@ -89,10 +19,7 @@ namespace {
 /// How often call() asks the heap for memory.
 template <typename Call>
 long allocations(Call call) {
-  heap = {true, 0, -1};
-  call();
-  heap.armed = false;
-  return heap.count;
+  return watched(call).count;
 }
 
 /// Refuses the k-th allocation of call(), for every k it gets to, on a fresh copy of the layer and output each time.
@@ -104,15 +31,7 @@ long refuse_each_allocation(const Layer& layer, const Y& output, Call call) {
   for (long k = 0;; ++k) {
     Layer bn = layer;
     Y y = output;
-    bool thrown = false;
-    heap = {true, 0, k};
-    try {
-      call(bn, y);
-    } catch (const std::bad_alloc&) {
-      thrown = true;
-    }
-    heap.armed = false;
-    if (!thrown) return k;
+    if (!runs_out_of_memory(k, [&] { call(bn, y); })) return k;
     INFO("allocation " << k);
     CHECK(Snapshot(bn) == before);
     CHECK(bytes_of(y) == bytes);
@@ -143,8 +62,10 @@ void for_each_case(Body body) {
 
 TEST_CASE("allocations are seen") {
   void* memory = nullptr;  // by a call, not a new-expression, which a compiler may leave out
-  CHECK(allocations([&] { memory = ::operator new(1); }) == 1);
+  const Heap seen = watched([&] { memory = ::operator new(123); });
   ::operator delete(memory);
+  CHECK(seen.count == 1);
+  CHECK(seen.largest == 123);
   CHECK(allocations([] {}) == 0);
   Eigen::VectorXf vector;
   CHECK(allocations([&] { vector.resize(100); }) == (kSeesMalloc ? 1 : 0));
@@ -220,15 +141,7 @@ TEST_CASE("out of memory in a forward leaves what was remembered of the one befo
   for (long k = 0; k < 1000; ++k) {
     tn::BatchNorm2d<> copy = bn;
     Tensor<float, 4> y;
-    heap = {true, 0, k};
-    bool thrown = false;
-    try {
-      copy.forward(other, y);
-    } catch (const std::bad_alloc&) {
-      thrown = true;
-    }
-    heap.armed = false;
-    if (!thrown) {
+    if (!runs_out_of_memory(k, [&] { copy.forward(other, y); })) {
       CHECK((k > 0 || !kSeesMalloc));  // y at least had to be made
       return;
     }

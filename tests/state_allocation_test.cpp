@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <new>
 #include <optional>
@@ -13,57 +12,9 @@
 #include <tensornorm/tensornorm.hpp>
 
 #include "support/files.hpp"
+#include "support/heap.hpp"
 #include "support/random.hpp"
 #include "support/snapshot.hpp"
-
-namespace {
-
-// Every operator new of this thread passes here while `armed`: counted, and refused when it is number `refused`.
-struct Heap {
-  bool armed = false;
-  long count = 0;
-  long refused = -1;
-  std::size_t largest = 0;  // bytes asked for at once
-};
-thread_local Heap heap;
-
-}  // namespace
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define TN_TEST_SANITIZED
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define TN_TEST_SANITIZED
-#endif
-
-// Not where a sanitizer has the heap or there is no glibc: allocation_test.cpp then has the operators for itself.
-#if defined(__GLIBC__) && !defined(TN_TEST_SANITIZED)
-namespace {
-constexpr bool kSeesNew = true;
-
-void* take(std::size_t size) {
-  if (heap.armed) {
-    if (size > heap.largest) heap.largest = size;
-    if (heap.count++ == heap.refused) throw std::bad_alloc();
-  }
-  void* const block = std::malloc(size == 0 ? 1 : size);
-  if (block == nullptr) throw std::bad_alloc();
-  return block;
-}
-}  // namespace
-void* operator new(std::size_t size) { return take(size); }
-void* operator new[](std::size_t size) { return take(size); }
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete[](void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-void operator delete[](void* block, std::size_t) noexcept { std::free(block); }
-#else
-namespace {
-constexpr bool kSeesNew = false;
-}
-#endif
 
 namespace tn = tensornorm;
 using tn::Array;
@@ -72,23 +23,12 @@ using namespace tn_test;
 
 namespace {
 
-/// Runs call(k) with the k-th allocation refused, for every k that it gets to, until a run ends well. A run ends badly
-/// by std::bad_alloc, or by the std::runtime_error of a stream, which keeps a bad_alloc to itself; unchanged() then.
-/// Returns how many allocations were refused.
+/// Runs call() with its k-th allocation refused, for every k that it gets to, until a run ends well; unchanged() after
+/// every other. Returns how many allocations were refused.
 template <typename Call, typename Unchanged>
 long refuse_each_allocation(const Call& call, const Unchanged& unchanged) {
   for (long k = 0; k < 10'000; ++k) {
-    bool failed = false;
-    heap = {true, 0, k, 0};
-    try {
-      call();
-    } catch (const std::bad_alloc&) {
-      failed = true;
-    } catch (const std::runtime_error&) {
-      failed = true;
-    }
-    heap.armed = false;
-    if (!failed) return k;
+    if (!runs_out_of_memory(k, call)) return k;
     INFO("allocation " << k);
     CHECK(unchanged());
   }
@@ -114,28 +54,19 @@ bool same_entries(const StateDict& a, const StateDict& b) {
 template <typename Load>
 std::size_t largest_allocation(const Load& load, const std::string& bytes) {
   std::istringstream in(bytes);
-  heap = {true, 0, -1, 0};
-  try {
-    load(in, "file");
-    heap.armed = false;
-    FAIL_CHECK("what is not there was loaded");
-  } catch (const std::runtime_error&) {
-  }
-  heap.armed = false;
-  return heap.largest;
+  bool loaded = true;
+  const Heap seen = watched([&] {
+    try {
+      load(in, "file");
+    } catch (const std::runtime_error&) {
+      loaded = false;
+    }
+  });
+  CHECK_FALSE(loaded);
+  return seen.largest;
 }
 
 }  // namespace
-
-TEST_CASE("operator new is seen") {
-  void* memory = nullptr;  // by a call, not a new-expression, which a compiler may leave out
-  heap = {true, 0, -1, 0};
-  memory = ::operator new(123);
-  heap.armed = false;
-  ::operator delete(memory);
-  CHECK(heap.count == (kSeesNew ? 1 : 0));
-  CHECK(heap.largest == (kSeesNew ? 123 : 0));
-}
 
 TEST_CASE("out of memory while a state is loaded: the layer is as it was") {
   const StateDict saved = used_layer().state_dict("bn.");
@@ -143,7 +74,7 @@ TEST_CASE("out of memory while a state is loaded: the layer is as it was") {
   const Snapshot before(bn);
   const long refused =
       refuse_each_allocation([&] { bn.load_state_dict(saved, "bn."); }, [&] { return Snapshot(bn) == before; });
-  CHECK((refused > 8 || !kSeesNew));
+  CHECK(refused > 8);
   CHECK(Snapshot(bn) == Snapshot(used_layer()));  // the run that was refused nothing
 }
 
@@ -178,7 +109,7 @@ TEST_CASE("out of memory while a state is saved: the layer is as it was") {
   std::optional<StateDict> saved;
   const long refused =
       refuse_each_allocation([&] { saved = bn.state_dict(); }, [&] { return !saved && Snapshot(bn) == before; });
-  CHECK((refused > 5 || !kSeesNew));
+  CHECK(refused > 5);
   CHECK(saved->size() == 5);
 }
 
@@ -189,12 +120,12 @@ TEST_CASE("out of memory in an insert: the dict is as it was") {
     return same_entries(dict, before) && !dict.contains("b.weight") && !dict.contains("b.bias");
   };
   long refused = refuse_each_allocation([&] { dict.insert(more); }, unchanged);
-  CHECK((refused > 10 || !kSeesNew));
+  CHECK(refused > 10);
   CHECK(dict.size() == 10);
   dict = before;
   const Array& weight = more.at("b.weight");
   refused = refuse_each_allocation([&] { dict.insert("b.weight", weight); }, unchanged);
-  CHECK((refused > 1 || !kSeesNew));  // its name's place and its shape; a copy shares the values
+  CHECK(refused > 1);  // its name's place and its shape; a copy shares the values
   CHECK(dict.at("b.weight").size() == 100);
 }
 

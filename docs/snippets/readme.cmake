@@ -1,6 +1,6 @@
 # cmake [-Ddemo=PROGRAM] -P readme.cmake: fails unless every line of code in README.md is a line of a program here, and
-# every line that is shown as printed (```text) is in the output of one. A line that ends in ... may go on. With the demo,
-# what is shown of ./run demo is in its output, too. The other commands are run by tests/consumer/every_way.sh.
+# every line that is shown as printed (```text) is in the output of one. A line that ends in ... may go on. With the demo
+# (./run check docs), what is shown of ./run demo is in its output, too. The other commands are run by tests/consumer/every_way.sh.
 get_filename_component(root "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
 
 # text(NAME CONTENT): its lines, without indentation and without what CMake's lists would take for their own.

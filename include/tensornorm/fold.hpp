@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cmath>
-#include <vector>
 
 #include "batch_norm.hpp"
 
@@ -24,7 +23,7 @@ namespace detail {
 
 /// Scale and shift in double, [C] each: what is folded is rounded once, at the end.
 struct ExactAffine {
-  std::vector<double> scale, shift;
+  Eigen::VectorXd scale, shift;
 };
 
 template <typename Scalar, int SpatialDims>
@@ -38,14 +37,14 @@ ExactAffine folded(const BatchNorm<Scalar, SpatialDims>& bn) {
   check_vector("running_var", bn.running_var().size(), C);
   check_vector("weight", bn.weight().size(), C);
   check_vector("bias", bn.bias().size(), C);
-  ExactAffine folded;
+  ExactAffine folded{Eigen::VectorXd(C), Eigen::VectorXd(C)};
   for (Index c = 0; c < C; ++c) {
     double scale = 1 / std::sqrt(static_cast<double>(bn.running_var()[c]) + bn.options().eps);
     if (bn.weight().size() > 0) scale *= static_cast<double>(bn.weight()[c]);
     double shift = -scale * static_cast<double>(bn.running_mean()[c]);
     if (bn.bias().size() > 0) shift += static_cast<double>(bn.bias()[c]);
-    folded.scale.push_back(scale);
-    folded.shift.push_back(shift);
+    folded.scale[c] = scale;
+    folded.shift[c] = shift;
   }
   return folded;
 }
@@ -90,13 +89,13 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
     for (Index c = 0; c < C; ++c) {
       Scalar* const row = view.data + view.shape.offset(o, c, 0);
       for (Index i = 0; i < view.shape.inner; ++i) {
-        row[i] = static_cast<Scalar>(static_cast<double>(row[i]) * by.scale.data()[c]);
+        row[i] = static_cast<Scalar>(static_cast<double>(row[i]) * by.scale[c]);
       }
     }
   }
   for (Index c = 0; c < C; ++c) {
     Scalar& b = bias.data()[c];
-    b = static_cast<Scalar>(by.scale.data()[c] * static_cast<double>(b) + by.shift.data()[c]);
+    b = static_cast<Scalar>(by.scale[c] * static_cast<double>(b) + by.shift[c]);
   }
 }
 
@@ -107,12 +106,7 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
 template <typename Scalar, int SpatialDims>
 FoldedAffine<Scalar> fold(const BatchNorm<Scalar, SpatialDims>& bn) {
   const detail::ExactAffine exact = detail::folded(bn);
-  FoldedAffine<Scalar> folded{typename BatchNorm<Scalar, SpatialDims>::Vector(bn.num_features()), {}};
-  folded.shift.resizeLike(folded.scale);
-  const auto rounded = [](double value) { return static_cast<Scalar>(value); };
-  std::transform(exact.scale.begin(), exact.scale.end(), folded.scale.data(), rounded);
-  std::transform(exact.shift.begin(), exact.shift.end(), folded.shift.data(), rounded);
-  return folded;
+  return {exact.scale.template cast<Scalar>(), exact.shift.template cast<Scalar>()};
 }
 
 // Below, weight and bias belong to the layer that bn follows, and together do afterwards what both did: they may be

@@ -40,13 +40,20 @@ class ValuesRun {
  private:
   using Layer = tensornorm::BatchNorm1d<>;
 
-  static void check_training(Layer bn, const Batch<float>& x, const Batch<float>& dy) {
-    bn.reset_running_stats();
+  /// A forward and its backward. Returns y.
+  static Batch<float> check_passes(Layer& bn, const Promises<Layer>& promises, const Batch<float>& x,
+                                   const Batch<float>& dy) {
     const Batch<float> y = bn(x), dx = bn.backward(x, dy);
-    const NdArray exact_x = tn_test::logical(x);
-    const Promises<Layer> promises(bn, exact_x, Statistics::kBatch);
     promises.demand_output(tn_test::logical(y));
     promises.demand_gradients(tn_test::logical(dy), tn_test::logical(dx));
+    return y;
+  }
+
+  static void check_training(Layer bn, const Batch<float>& x, const Batch<float>& dy) {
+    bn.reset_running_stats();
+    const NdArray exact_x = tn_test::logical(x);
+    const Promises<Layer> promises(bn, exact_x, Statistics::kBatch);
+    const Batch<float> y = check_passes(bn, promises, x, dy);
     const std::vector<Kind> kinds = kinds_of(x);
     for (Index c = 0; c < x.dimension(1); ++c) {
       const float mean = bn.running_mean()(c), var = bn.running_var()(c);
@@ -78,11 +85,8 @@ class ValuesRun {
 
   static void check_eval(Layer bn, const Batch<float>& x, const Batch<float>& dy) {
     bn.eval();
-    const Batch<float> y = bn(x), dx = bn.backward(x, dy);
     const NdArray exact_x = tn_test::logical(x);
-    const Promises<Layer> promises(bn, exact_x, Statistics::kRunning);
-    promises.demand_output(tn_test::logical(y));
-    promises.demand_gradients(tn_test::logical(dy), tn_test::logical(dx));
+    check_passes(bn, Promises<Layer>(bn, exact_x, Statistics::kRunning), x, dy);
   }
 
   /// visit(where in memory) for every value of a channel.

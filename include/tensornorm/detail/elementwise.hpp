@@ -42,11 +42,11 @@ struct Movement {
 /// Asks for the memory that a pass comes to next. A type of its own beside one that asks for nothing: in a loop of a
 /// few instructions a packet, even untaken branches cost.
 struct Ask {
-  Movement movement;
+  Index next, next_out;  // as in Movement
   template <typename F, typename T>
   void operator()(const F& f, T* out, Index offset) const {
-    if (movement.next != 0) f.prefetch(offset + movement.next);
-    if (movement.next_out != 0) prefetch_to_write(out + offset + movement.next_out);
+    if (next != 0) f.prefetch(offset + next);
+    if (next_out != 0) prefetch_to_write(out + offset + next_out);
   }
 };
 struct AskNothing {
@@ -104,18 +104,19 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
 template <typename Lane, typename F, typename T>
 void map_box(const Plan& plan, const Box& box, const F& f, const Coefficients<Lane, F::coefficients>& table, T* out,
              const Movement& movement) {
-  const auto map = [&](auto ask, auto write) {
+  const auto map = [&](auto asking, auto write) {
     if (plan.rows) {
-      map_rows(plan, box, f, table, out, ask, write);
+      map_rows(plan, box, f, table, out, asking, write);
     } else {
-      map_runs(plan, box, f, table, out, movement.last_to_first, ask, write);
+      map_runs(plan, box, f, table, out, movement.last_to_first, asking, write);
     }
   };
+  const Ask ask{movement.next, movement.next_out};
   if (movement.streamed) {
-    map(Ask{movement}, Streamed{});
+    map(ask, Streamed{});
     fence_streams();
-  } else if (movement.next != 0 || movement.next_out != 0) {
-    map(Ask{movement}, Cached{});
+  } else if (ask.next != 0 || ask.next_out != 0) {
+    map(ask, Cached{});
   } else {
     map(AskNothing{}, Cached{});
   }

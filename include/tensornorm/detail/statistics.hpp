@@ -105,15 +105,13 @@ template <typename T>
 void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, double* m2) {
   const auto n = static_cast<double>(box.per_channel());
   const Index channels = box.channels();
-  alignas(cache_line) double chosen[block_lanes];
-  alignas(cache_line) static constexpr double none[block_lanes] = {};
-  const double* pivot = none;
+  alignas(cache_line) double pivot[block_lanes];
   ChannelSums sums;
   if constexpr (std::is_same_v<T, double>) {
-    choose_pivots(plan, box, x, chosen);
-    pivot = chosen;
+    choose_pivots(plan, box, x, pivot);
     sum_box(plan, box, Deviations<T>{{x}}, pivot, sums);
   } else {
+    std::fill_n(pivot, channels, 0.0);
     sum_box(plan, box, Values<T>{x}, pivot, sums);
   }
   moments_from_sums(sums, channels, n, pivot, mean, m2);
@@ -123,13 +121,13 @@ void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, dou
 
   ChannelSums again;
   double mean_again[block_lanes], m2_again[block_lanes];
-  first_values(plan, box, x, chosen);  // where no mean was found
+  first_values(plan, box, x, pivot);  // where no mean was found
   for (Index c = 0; c < channels; ++c) {
     // As the layer's type holds it: then it is what a constant channel is full of, and m2 is 0.
-    if (std::isfinite(mean[c])) chosen[c] = static_cast<double>(static_cast<LaneOf<T>>(mean[c]));
+    if (std::isfinite(mean[c])) pivot[c] = static_cast<double>(static_cast<LaneOf<T>>(mean[c]));
   }
-  sum_box(plan, box, Deviations<T>{{x}}, chosen, again);
-  moments_from_sums(again, channels, n, chosen, mean_again, m2_again);
+  sum_box(plan, box, Deviations<T>{{x}}, pivot, again);
+  moments_from_sums(again, channels, n, pivot, mean_again, m2_again);
   for (Index c = 0; c < channels; ++c) {
     if (trusted<T>(n, sums.u[c], m2[c])) continue;
     mean[c] = mean_again[c];
