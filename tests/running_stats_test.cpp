@@ -37,9 +37,25 @@ Scalar expected_var(Scalar running, double variance, double momentum) {
   return static_cast<Scalar>(rounded(a + static_cast<double>(b)));
 }
 
+/// One lane of what a layer does in packets.
+template <typename Scalar>
+struct Running {
+  Scalar mean = 0, var = 1;
+};
+template <typename Scalar>
+void next_in_packets(Running<Scalar>& running, double mean, double var, double momentum) {
+  using P = tensornorm::detail::Packet<double>;
+  const auto counts = tensornorm::detail::averaging<Scalar>(momentum);
+  const tensornorm::detail::Averaging<Scalar, P> average{P::all(counts.batch), P::all(counts.past)};
+  const P next_mean = average.mean(P::all(static_cast<double>(running.mean)), P::all(mean));
+  const P next_var = average.var(P::all(static_cast<double>(running.var)), P::all(var));
+  running = {static_cast<Scalar>(next_mean[0]), static_cast<Scalar>(next_var[0])};
+}
+
 template <typename Scalar>
 void check_steps(double momentum) {
   Scalar mean = 0, var = 1;
+  Running<Scalar> in_packets;
   for (int step = 0; step < 200; ++step) {
     const double batch_mean = 3 * std::sin(step * 1.7), batch_var = 0.2 + std::abs(std::cos(step * 2.3));
     const Scalar next_mean = expected_mean(mean, batch_mean, momentum),
@@ -48,6 +64,9 @@ void check_steps(double momentum) {
     var = tensornorm::updated_var(var, batch_var, momentum);
     REQUIRE(bits(mean) == bits(next_mean));
     REQUIRE(bits(var) == bits(next_var));
+    next_in_packets(in_packets, batch_mean, batch_var, momentum);
+    REQUIRE(bits(in_packets.mean) == bits(next_mean));
+    REQUIRE(bits(in_packets.var) == bits(next_var));
   }
 }
 

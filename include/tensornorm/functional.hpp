@@ -26,6 +26,11 @@ template <typename Scalar>
 struct Affine {
   const Scalar* weight;  ///< the scale
   const Scalar* bias;    ///< the shift
+
+  /// Those of the channels from `first` on.
+  Affine from(Index first) const {
+    return {weight == nullptr ? nullptr : weight + first, bias == nullptr ? nullptr : bias + first};
+  }
 };
 
 /// What a batch tells about its channels, double [C] each.
@@ -63,7 +68,10 @@ void batch_moments(const Device& device, const ChannelView<const T>& x, const Ba
 inline void batch_invstd(Index begin, Index end, Index n, double eps, int correction,
                          const BatchStatistics& statistics) {
   const auto count = static_cast<double>(n - correction);
-  detail::invert_deviations(statistics.m2 + begin, end - begin, count, eps, statistics.invstd + begin);
+  detail::for_each_packet<double>(end - begin, [&](Index c, auto extent) {
+    const auto m2 = detail::load<double>(statistics.m2 + begin + c, extent);
+    detail::store(statistics.invstd + begin + c, detail::inverse_deviation(m2, count, eps), extent);
+  });
   if (eps > 0) return;
   for (Index c = begin; c < end; ++c) {  // a constant channel gives bias, as in PyTorch, not NaN
     if (statistics.m2[c] == 0) statistics.invstd[c] = 0;
@@ -72,34 +80,34 @@ inline void batch_invstd(Index begin, Index end, Index n, double eps, int correc
 
 namespace internal {
 
-/// weight * invstd, for `count` channels from `first` on. invstd: double [count].
+// What is filled is double [block_lanes]: the numbers of `count` channels, and zeros to the end of the last packet.
+// What is read is [count].
+
+/// The numbers as doubles, or 0 without any.
 template <typename Scalar>
-void fill_scale(const Affine<Scalar>& affine, const double* invstd, Index first, Index count, double* scale) {
-  if (affine.weight == nullptr) {
-    std::copy_n(invstd, count, scale);
-  } else {
-    for (Index c = 0; c < count; ++c) scale[c] = static_cast<double>(affine.weight[first + c]) * invstd[c];
-  }
+void fill_numbers(const Scalar* numbers, Index count, double* filled) {
+  detail::for_each_packet<double>(count, [&](Index c, auto extent) {
+    const auto zero = detail::Packet<double>::all(0);
+    detail::store(filled + c, numbers == nullptr ? zero : detail::load<double>(numbers + c, extent));
+  });
 }
 
-/// bias, or 0.
+/// weight * invstd; the weight 1 without any.
 template <typename Scalar>
-void fill_bias(const Affine<Scalar>& affine, Index first, Index count, double* bias) {
-  if (affine.bias == nullptr) {
-    std::fill_n(bias, count, 0.0);
-  } else {
-    for (Index c = 0; c < count; ++c) bias[c] = static_cast<double>(affine.bias[first + c]);
-  }
+void fill_scale(const Scalar* weight, const double* invstd, Index count, double* scale) {
+  if (weight == nullptr) return fill_numbers(invstd, count, scale);
+  detail::for_each_packet<double>(count, [&](Index c, auto extent) {
+    detail::store(scale + c, detail::load<double>(weight + c, extent) * detail::load<double>(invstd + c, extent));
+  });
 }
 
-/// weight / sqrt(var + eps), for `count` channels from `first` on. var: [C] as the layer keeps it.
+/// weight / sqrt(var + eps).
 template <typename Scalar>
-void fill_running_scale(const Affine<Scalar>& affine, const Scalar* var, double eps, Index first, Index count,
-                        double* scale) {
-  double invstd[detail::block_lanes];
-  for (Index c = 0; c < count; ++c) invstd[c] = static_cast<double>(var[first + c]);
-  detail::invert_deviations(invstd, count, 1, eps, invstd);
-  fill_scale(affine, invstd, first, count, scale);
+void fill_running_scale(const Scalar* weight, const Scalar* var, double eps, Index count, double* scale) {
+  detail::for_each_packet<double>(count, [&](Index c, auto extent) {
+    const auto invstd = detail::inverse_deviation(detail::load<double>(var + c, extent), 1, eps);
+    detail::store(scale + c, weight == nullptr ? invstd : detail::load<double>(weight + c, extent) * invstd);
+  });
 }
 
 /// (x - mean) * invstd * weight + bias, as a mapping for passes.hpp.
@@ -110,9 +118,9 @@ auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, cons
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, true);
   const detail::NormalizeTraining<T, detail::LaneOf<T>> f{{x.data}};
   return detail::mapping(plan, f, y.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    std::copy_n(statistics.mean + first, count, numbers.mean);
-    fill_scale(affine, statistics.invstd + first, first, count, numbers.scale);
-    fill_bias(affine, first, count, numbers.shift);
+    fill_numbers(statistics.mean + first, count, numbers.mean);
+    fill_scale(affine.from(first).weight, statistics.invstd + first, count, numbers.scale);
+    fill_numbers(affine.from(first).bias, count, numbers.shift);
   });
 }
 
@@ -125,15 +133,18 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
   const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, true);
   const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
-  const double per_value = 1 / n, per_freedom = 1 / (n - correction);
+  const auto per_value = detail::Packet<double>::all(1 / n),
+             per_freedom = detail::Packet<double>::all(1 / (n - correction));
   return detail::mapping(plan, f, dx.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    std::copy_n(mean + first, count, numbers.mean);
-    fill_scale(affine, invstd + first, first, count, numbers.scale);
-    for (Index c = 0; c < count; ++c) {
-      const double inv = invstd[first + c];
-      numbers.slope[c] = numbers.scale[c] * inv * (sums.dy_dev[first + c] * inv * per_freedom);
-      numbers.shift[c] = numbers.scale[c] * (sums.dy[first + c] * per_value);
-    }
+    fill_numbers(mean + first, count, numbers.mean);
+    fill_scale(affine.from(first).weight, invstd + first, count, numbers.scale);
+    detail::for_each_packet<double>(count, [&](Index c, auto e) {
+      using detail::load;
+      const auto inv = load<double>(invstd + first + c, e), scale = load<double>(numbers.scale + c);
+      const auto sum_dy = load<double>(sums.dy + first + c, e), dy_dev = load<double>(sums.dy_dev + first + c, e);
+      detail::store(numbers.slope + c, scale * inv * (dy_dev * inv * per_freedom));
+      detail::store(numbers.shift + c, scale * (sum_dy * per_value));
+    });
   });
 }
 
@@ -201,9 +212,9 @@ void eval_forward(const Device& device, const ChannelView<const T>& x, const Sca
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
   const detail::NormalizeEval<T, detail::LaneOf<T>> f{x.data};
   const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    for (Index c = 0; c < count; ++c) numbers.mean[c] = static_cast<double>(mean[first + c]);
-    internal::fill_running_scale(affine, var, eps, first, count, numbers.scale);
-    internal::fill_bias(affine, first, count, numbers.shift);
+    internal::fill_numbers(mean + first, count, numbers.mean);
+    internal::fill_running_scale(affine.from(first).weight, var + first, eps, count, numbers.scale);
+    internal::fill_numbers(affine.from(first).bias, count, numbers.shift);
   };
   detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, y.data, movement, fill));
 }
@@ -217,7 +228,7 @@ void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, c
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
   const detail::GradientEval<T, detail::LaneOf<T>> f{dy.data};
   const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    internal::fill_running_scale(affine, var, eps, first, count, numbers.scale);
+    internal::fill_running_scale(affine.from(first).weight, var + first, eps, count, numbers.scale);
   };
   detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, dx.data, movement, fill));
 }

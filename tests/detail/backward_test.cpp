@@ -129,8 +129,8 @@ void check_wide(bool rows, double scale, double slope, double dy_size) {
   };
   ChannelNumbers numbers;
   wide(0, 5, numbers);
-  REQUIRE_FALSE(F::fits(numbers, 3));
-  REQUIRE(F::fits(numbers, 2));
+  REQUIRE_FALSE(fits<F>(numbers, 3));
+  REQUIRE(fits<F>(numbers, 2));
   Uneven uneven;
   std::vector<float> x, dy, dx(static_cast<std::size_t>(shape.size())), usual(dx.size());
   for (std::size_t i = 0; i < dx.size(); ++i) {

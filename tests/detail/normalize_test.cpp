@@ -117,8 +117,8 @@ void check_wide(bool rows, double mean, double scale, double spread_of_x) {
   };
   ChannelNumbers numbers;
   wide(0, 5, numbers);
-  REQUIRE_FALSE(F::fits(numbers, 1));
-  REQUIRE(F::fits(numbers, 0));
+  REQUIRE_FALSE(fits<F>(numbers, 1));
+  REQUIRE(fits<F>(numbers, 0));
   Uneven uneven;
   std::vector<float> x(static_cast<std::size_t>(shape.size())), y(x.size()), usual(x.size());
   for_each_element(shape, whole(shape), [&](Index c, Index at) {
@@ -207,15 +207,21 @@ TEST_CASE("normalize: channels beyond float are computed in double") {
 }
 
 TEST_CASE("normalize: what fits in float") {
-  CHECK(fits_float(0));
-  CHECK(fits_float(1));
-  CHECK(fits_float(-static_cast<double>(std::numeric_limits<float>::max())));
-  CHECK(fits_float(static_cast<double>(std::numeric_limits<float>::min())));
-  CHECK_FALSE(fits_float(static_cast<double>(std::numeric_limits<float>::denorm_min())));
-  CHECK_FALSE(fits_float(1e39));
-  CHECK_FALSE(fits_float(std::numeric_limits<double>::infinity()));
-  CHECK_FALSE(fits_float(std::numeric_limits<double>::quiet_NaN()));
-  CHECK(centres_in_float(1e30));
-  CHECK_FALSE(centres_in_float(-3e38));
-  CHECK_FALSE(centres_in_float(std::numeric_limits<double>::quiet_NaN()));
+  using Float = std::numeric_limits<float>;
+  using Double = std::numeric_limits<double>;
+  const auto fits = [](double number) { return all_of(fits_float(Packet<double>::all(number))); };
+  for (const double number : {0.0, 1.0, -static_cast<double>(Float::max()), static_cast<double>(Float::min())})
+    CHECK(fits(number));
+  for (const double number :
+       {static_cast<double>(Float::denorm_min()), 1e39, -Double::infinity(), Double::quiet_NaN()}) {
+    CHECK_FALSE(fits(number));
+  }
+  const auto has_room = [](double number) { return all_of(leaves_room(Packet<double>::all(number))); };
+  const float most = Float::max();
+  for (const double number : {0.0, 1e30, -0x1.fffffep102}) {
+    CHECK(has_room(number));
+    CHECK(std::isfinite(most + std::abs(static_cast<float>(number))));
+  }
+  for (const double number : {0x1p103, -3e38, Double::quiet_NaN()}) CHECK_FALSE(has_room(number));
+  CHECK(std::isinf(most + 0x1p103f));
 }

@@ -72,13 +72,15 @@ struct GradientTraining {
     detail::prefetch(dy + offset);
   }
 
-  static std::array<double, 4> fold(const ChannelNumbers& n, Index c) {
-    const auto hi = static_cast<double>(static_cast<Lane>(n.mean[c]));
-    return {hi, n.scale[c], -n.slope[c], (n.mean[c] - hi) * n.slope[c] - n.shift[c]};
+  static std::array<Packet<double>, 4> fold(const ChannelNumbers& n, Index c) {
+    const auto mean = load<double>(n.mean + c), slope = load<double>(n.slope + c), hi = rounded<Lane>(mean);
+    return {hi, load<double>(n.scale + c), Packet<double>::all(-0.0) - slope,
+            (mean - hi) * slope - load<double>(n.shift + c)};
   }
-  static std::array<double, 4> copying() { return {0, 1, 0, -0.0}; }
-  static bool fits(const ChannelNumbers& n, Index c) {
-    return centres_in_float(n.mean[c]) && fits_float(n.scale[c]) && fits_float(n.slope[c]) && fits_float(n.shift[c]);
+  static std::array<Lane, 4> copying() { return {0, 1, 0, Lane{-0.0}}; }
+  static Packet<double> fits(const ChannelNumbers& n, Index c) {
+    return leaves_room(load<double>(n.mean + c)) * fits_float(load<double>(n.scale + c)) *
+           fits_float(load<double>(n.slope + c)) * fits_float(load<double>(n.shift + c));
   }
   double exact(double copied, Index offset, const ChannelNumbers& n, Index c) const {
     return copied * n.scale[c] - (static_cast<double>(x[offset]) - n.mean[c]) * n.slope[c] - n.shift[c];
@@ -97,9 +99,9 @@ struct GradientEval {
   }
   void prefetch(Index offset) const { detail::prefetch(dy + offset); }
 
-  static std::array<double, 1> fold(const ChannelNumbers& n, Index c) { return {n.scale[c]}; }
-  static std::array<double, 1> copying() { return {1}; }
-  static bool fits(const ChannelNumbers& n, Index c) { return fits_float(n.scale[c]); }
+  static std::array<Packet<double>, 1> fold(const ChannelNumbers& n, Index c) { return {load<double>(n.scale + c)}; }
+  static std::array<Lane, 1> copying() { return {1}; }
+  static Packet<double> fits(const ChannelNumbers& n, Index c) { return fits_float(load<double>(n.scale + c)); }
   static double exact(double copied, Index, const ChannelNumbers& n, Index c) { return copied * n.scale[c]; }
 };
 

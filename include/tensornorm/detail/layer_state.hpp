@@ -52,24 +52,31 @@ struct LayerState {
   /// After a training forward over n values a channel.
   void update_running_stats(const functional::BatchStatistics& batch, Index n) {
     if (!options.track_running_stats) return;
-    const double factor = average_factor(options.momentum, ++num_batches_tracked);
-    const auto freedom = static_cast<double>(n - options.running_correction);
-    for (Index c = 0; c < running_mean.size(); ++c) {
-      running_mean[c] = updated_mean(running_mean[c], batch.mean[c], factor);
-    }
-    for (Index c = 0; c < running_var.size(); ++c) {
-      running_var[c] = updated_var(running_var[c], batch.m2[c] / freedom, factor);
-    }
+    const auto counts = averaging<Scalar>(average_factor(options.momentum, ++num_batches_tracked));
+    const Averaging<Scalar, Packet<double>> average{Packet<double>::all(counts.batch),
+                                                    Packet<double>::all(counts.past)};
+    const auto freedom = Packet<double>::all(static_cast<double>(n - options.running_correction));
+    for_each_packet<double>(running_mean.size(), [&](Index c, auto extent) {
+      Scalar* const mean = running_mean.data() + c;
+      store(mean, average.mean(load<double>(mean, extent), load<double>(batch.mean + c, extent)), extent);
+    });
+    for_each_packet<double>(running_var.size(), [&](Index c, auto extent) {
+      Scalar* const var = running_var.data() + c;
+      store(var, average.var(load<double>(var, extent), load<double>(batch.m2 + c, extent) / freedom), extent);
+    });
   }
 
   /// After a backward with the invstd of its forward. A gradient is added only for a parameter that is there.
   void add_gradients(const functional::GradientSums& sums, const double* invstd) {
-    for (Index c = 0; c < (weight.size() > 0 ? weight_grad.size() : 0); ++c) {
-      weight_grad[c] = static_cast<Scalar>(static_cast<double>(weight_grad[c]) + sums.dy_dev[c] * invstd[c]);
-    }
-    for (Index c = 0; c < (bias.size() > 0 ? bias_grad.size() : 0); ++c) {
-      bias_grad[c] = static_cast<Scalar>(static_cast<double>(bias_grad[c]) + sums.dy[c]);
-    }
+    for_each_packet<double>(weight.size() > 0 ? weight_grad.size() : 0, [&](Index c, auto extent) {
+      Scalar* const grad = weight_grad.data() + c;
+      const auto dy_dev = load<double>(sums.dy_dev + c, extent), inv = load<double>(invstd + c, extent);
+      store(grad, fma(dy_dev, inv, load<double>(grad, extent)), extent);
+    });
+    for_each_packet<double>(bias.size() > 0 ? bias_grad.size() : 0, [&](Index c, auto extent) {
+      Scalar* const grad = bias_grad.data() + c;
+      store(grad, load<double>(grad, extent) + load<double>(sums.dy + c, extent), extent);
+    });
   }
 
   /// x as a view, once it and the vectors are found fit for a pass in the present mode.

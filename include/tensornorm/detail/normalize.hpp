@@ -22,21 +22,26 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 /// The numbers that a block's channels are mapped with, double [channels of the block] each:
 ///   forward   y = (x - mean) * scale + shift
 ///   backward  dx = dy * scale - (x - mean) * slope - shift
-struct ChannelNumbers {
+struct alignas(cache_line) ChannelNumbers {
   double mean[block_lanes];   // of the batch, or the running mean
   double scale[block_lanes];  // weight * invstd
   double slope[block_lanes];  // backward only: weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
   double shift[block_lanes];  // forward: bias; backward: weight * invstd * sum(dy) / n
 };
 
+// 1 or 0 a channel:
+
 /// Whether a number can be a factor in lanes of float without losing digits.
-inline bool fits_float(double factor) {
-  constexpr double least = 0x1p-126, most = 0x1.fffffep127;  // of a normal float
-  return factor == 0 || (std::abs(factor) >= least && std::abs(factor) <= most);
+inline Packet<double> fits_float(Packet<double> factor) {
+  const auto size = abs(factor), zero = Packet<double>::all(0);
+  const auto least = Packet<double>::all(0x1p-126), most = Packet<double>::all(0x1.fffffep127);  // of normal floats
+  return at_most(size, zero) + at_most(least, size) * at_most(size, most);
 }
 
-/// Whether x - mean cannot overflow for any finite float x.
-inline bool centres_in_float(double mean) { return std::abs(mean) < 0x1p103; }
+/// Whether a number stays in range when any float is added to it.
+inline Packet<double> leaves_room(Packet<double> number) {
+  return at_most(abs(number), Packet<double>::all(0x1.fffffep102));
+}
 
 /// Normalises about a mean that is a number of the layer's type: eval mode.
 template <typename T, typename Lane>
@@ -50,10 +55,14 @@ struct NormalizeEval {
   }
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
 
-  static std::array<double, 3> fold(const ChannelNumbers& n, Index c) { return {n.mean[c], n.scale[c], n.shift[c]}; }
-  static std::array<double, 3> copying() { return {0, 1, -0.0}; }
-  static bool fits(const ChannelNumbers& n, Index c) {  // a smaller shift brings no product back into range
-    return centres_in_float(n.mean[c]) && fits_float(n.scale[c]) && std::abs(n.shift[c]) < 0x1p103;
+  static std::array<Packet<double>, 3> fold(const ChannelNumbers& n, Index c) {
+    return {load<double>(n.mean + c), load<double>(n.scale + c), load<double>(n.shift + c)};
+  }
+  static std::array<Lane, 3> copying() { return {0, 1, Lane{-0.0}}; }
+  static Packet<double> fits(const ChannelNumbers& n, Index c) {
+    // Of the shift: what brings no product back into range.
+    return leaves_room(load<double>(n.mean + c)) * fits_float(load<double>(n.scale + c)) *
+           leaves_room(load<double>(n.shift + c));
   }
   static double exact(double copied, Index, const ChannelNumbers& n, Index c) {
     return (copied - n.mean[c]) * n.scale[c] + n.shift[c];
@@ -69,14 +78,14 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
   Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 4>& c, Extent extent) const {
     return fma((load<Lane>(this->x + offset, extent) - c[0]) - c[1], c[2], c[3]);
   }
-  static std::array<double, 4> fold(const ChannelNumbers& n, Index c) {
-    const auto hi = static_cast<double>(static_cast<Lane>(n.mean[c]));
-    return {hi, n.mean[c] - hi, n.scale[c], n.shift[c]};
+  static std::array<Packet<double>, 4> fold(const ChannelNumbers& n, Index c) {
+    const auto mean = load<double>(n.mean + c), hi = rounded<Lane>(mean);
+    return {hi, mean - hi, load<double>(n.scale + c), load<double>(n.shift + c)};
   }
-  static std::array<double, 4> copying() { return {0, 0, 1, -0.0}; }
-  static bool fits(const ChannelNumbers& n, Index c) {
-    const double low = n.mean[c] - static_cast<double>(static_cast<Lane>(n.mean[c]));
-    return NormalizeEval<T, Lane>::fits(n, c) && fits_float(low);
+  static std::array<Lane, 4> copying() { return {0, 0, 1, Lane{-0.0}}; }
+  static Packet<double> fits(const ChannelNumbers& n, Index c) {
+    const auto mean = load<double>(n.mean + c);
+    return NormalizeEval<T, Lane>::fits(n, c) * fits_float(mean - rounded<Lane>(mean));
   }
 };
 

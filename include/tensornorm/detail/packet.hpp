@@ -29,11 +29,10 @@ struct RawPacket<Lane, false> {
   using type = Lane;
 };
 
-/// The sum or difference as it is written. Under -ffast-math compilers regroup (x - hi) - lo into x - (hi + lo), which
-/// loses lo; they cannot look through this. Without it, nothing.
-template <typename Raw>
-Raw as_written(Raw value) {
-#ifdef __FAST_MATH__
+/// A number or a packet as it is, hidden from the optimiser: a product that passes through here is rounded before it is
+/// added to.
+template <typename Value>
+Value uncontracted(Value value) {
 #if defined(__SSE2__)
   asm("" : "+v"(value));
 #elif defined(__aarch64__)
@@ -41,8 +40,18 @@ Raw as_written(Raw value) {
 #else
   asm("" : "+m"(value));
 #endif
-#endif
   return value;
+}
+
+/// The sum or difference as it is written. Under -ffast-math compilers regroup (x - hi) - lo into x - (hi + lo), which
+/// loses lo; they cannot look through this. Without it, nothing.
+template <typename Raw>
+Raw as_written(Raw value) {
+#ifdef __FAST_MATH__
+  return uncontracted(value);
+#else
+  return value;
+#endif
 }
 
 /// Bytes. Arrays that are read packet by packet start on one: half of all packets would straddle two lines otherwise.
@@ -55,6 +64,12 @@ struct Packet {
   Raw raw;
 
   static Packet all(Lane value) { return {Eigen::internal::pset1<Raw>(value)}; }
+  /// One lane. Slow.
+  Lane operator[](Index lane) const {
+    Lane lanes[sizeof(Raw) / sizeof(Lane)];
+    std::memcpy(lanes, &raw, sizeof(raw));
+    return lanes[lane];
+  }
 
   friend Packet operator+(Packet a, Packet b) { return {as_written(Eigen::internal::padd(a.raw, b.raw))}; }
   friend Packet operator-(Packet a, Packet b) { return {as_written(Eigen::internal::psub(a.raw, b.raw))}; }
@@ -98,8 +113,8 @@ void copy_bits(const From& from, To& to) {
   std::memcpy(&to, &from, sizeof(To));
 }
 
-/// Each value as a To. Compilers take the plain form apart into halves and put those together again (g++ 12), so the
-/// widenings that kernels spend their time in are named.
+/// Each value as a To. Compilers take the plain form apart into halves and put those together again (g++ 12), so those
+/// that kernels spend their time in are named.
 template <typename To, Index N, typename From>
 Vector<To, N> convert(const From& from) {
   if constexpr (N == 1) {
@@ -107,6 +122,8 @@ Vector<To, N> convert(const From& from) {
 #ifdef EIGEN_VECTORIZE_AVX512
   } else if constexpr (N == 8 && std::is_same_v<To, double>) {
     return _mm512_maskz_cvtps_pd(0xff, (__m256)from);
+  } else if constexpr (N == 8 && std::is_same_v<To, float>) {
+    return _mm512_maskz_cvtpd_ps(0xff, (__m512d)from);
   } else if constexpr (N == 16 && std::is_same_v<To, std::uint32_t>) {
     return (Vector<To, N>)_mm512_maskz_cvtepu16_epi32(0xffff, (__m256i)from);
   } else if constexpr (N == 16 && std::is_same_v<To, std::uint16_t>) {
@@ -115,6 +132,8 @@ Vector<To, N> convert(const From& from) {
 #ifdef EIGEN_VECTORIZE_AVX
   } else if constexpr (N == 4 && std::is_same_v<To, double>) {
     return _mm256_cvtps_pd((__m128)from);
+  } else if constexpr (N == 4 && std::is_same_v<To, float>) {
+    return _mm256_cvtpd_ps((__m256d)from);
 #endif
 #ifdef EIGEN_VECTORIZE_AVX2
   } else if constexpr (N == 8 && std::is_same_v<To, std::uint32_t>) {
@@ -285,10 +304,13 @@ auto to_memory(Packet<Lane> packet) {
   if constexpr (std::is_same_v<T, Lane>) {
     return packet.raw;
   } else {
-    static_assert(std::is_same_v<Lane, float>);
-    Vector<float, width<float>> floats;
-    copy_bits(packet.raw, floats);
-    return round_floats<width<float>>(floats, static_cast<const T*>(nullptr));
+    Vector<Lane, width<Lane>> lanes;
+    copy_bits(packet.raw, lanes);
+    if constexpr (std::is_same_v<T, float>) {
+      return convert<float, width<Lane>>(lanes);
+    } else {
+      return round_floats<width<Lane>>(lanes, static_cast<const T*>(nullptr));
+    }
   }
 }
 
@@ -304,13 +326,18 @@ template <typename T, typename Lane>
 void store(T* p, Packet<Lane> packet, Part part) {
 #ifdef EIGEN_VECTORIZE_AVX512
   const unsigned mask = (1u << part.count) - 1u;
-  if constexpr (std::is_same_v<T, float>) {
+  if constexpr (std::is_same_v<T, float> && std::is_same_v<Lane, float>) {
     _mm512_mask_storeu_ps(p, static_cast<__mmask16>(mask), packet.raw);
   } else if constexpr (std::is_same_v<T, double>) {
     _mm512_mask_storeu_pd(p, static_cast<__mmask8>(mask), packet.raw);
   } else
+#ifdef __AVX512VL__
+      if constexpr (std::is_same_v<T, float>) {
+    _mm256_mask_storeu_ps(p, static_cast<__mmask8>(mask), to_memory<T>(packet));
+  } else
+#endif
 #elif defined(EIGEN_VECTORIZE_AVX)
-  if constexpr (std::is_same_v<T, float>) {
+  if constexpr (std::is_same_v<T, float> && std::is_same_v<Lane, float>) {
     _mm256_maskstore_ps(p, _mm256_castps_si256(lane_mask<Lane>(part.count).raw), packet.raw);
   } else if constexpr (std::is_same_v<T, double>) {
     _mm256_maskstore_pd(p, _mm256_castpd_si256(lane_mask<Lane>(part.count).raw), packet.raw);
@@ -351,14 +378,35 @@ inline void prefetch(const void* p) { __builtin_prefetch(p, 0, 3); }
 /// The same, for a line that is to be written.
 inline void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1, 3); }
 
-/// The value as it is, hidden from the optimiser: a product that passes through here is rounded before it is added to.
-template <typename Scalar>
-Scalar uncontracted(Scalar value) {
-  asm("" : "+m"(value));
-  return value;
+// ---------------------------------------------------------------------------------------------------- lane by lane
+
+/// The lanes as memory of type T holds them. As with any rounding, nothing before it is contracted with what follows.
+template <typename T, typename Lane>
+Packet<Lane> rounded(Packet<Lane> x) {
+  if constexpr (std::is_same_v<T, Lane>) {
+    return {uncontracted(x.raw)};
+  } else {
+    Vector<Bits<T>, width<Lane>> bits;
+    copy_bits(to_memory<T>(x), bits);
+    return from_bits<Lane, T>(bits);
+  }
+}
+/// The same of one number.
+template <typename T>
+double rounded(double x) {
+  return uncontracted(static_cast<double>(static_cast<T>(x)));
 }
 
-// ---------------------------------------------------------------------------------------------------- lane by lane
+template <typename Lane>
+Packet<Lane> abs(Packet<Lane> x) {
+  return {Eigen::internal::pabs(x.raw)};
+}
+
+/// 1 in the lanes where a <= b, 0 in the others: also where one is NaN.
+template <typename Lane>
+Packet<Lane> at_most(Packet<Lane> a, Packet<Lane> b) {
+  return {Eigen::internal::pand(Eigen::internal::pcmp_le(a.raw, b.raw), Packet<Lane>::all(1).raw)};
+}
 
 /// The packet with zeros beyond the part.
 template <typename Lane>
@@ -385,6 +433,9 @@ inline double reduce_add(Packet<double> x) {
   return Eigen::internal::predux(x.raw);
 #endif
 }
+
+/// Whether every lane is 1, of lanes that are 0 or 1.
+inline bool all_of(Packet<double> flags) { return reduce_add(flags) == static_cast<double>(width<double>); }
 
 /// Correctly rounded square roots. Eigen's own are approximate on some targets, and differ between packet and scalar.
 inline Packet<double> sqrt(Packet<double> x) {

@@ -28,15 +28,19 @@ class BlockMap {
   /// fill(first, count, numbers) gives the numbers of `count` channels of the tensor from `first` on.
   template <typename Fill>
   BlockMap(const F& f, Index first, Index count, const Fill& fill) : f_(f) {
+    const Index last = round_down(count - 1, width<double>);  // a packet that may end beyond the channels
+    for (double* of : {numbers_.mean, numbers_.scale, numbers_.slope, numbers_.shift}) {
+      store(of + last, Packet<double>::all(0));
+    }
     fill(first, count, numbers_);
-    for (Index c = 0; c < count; ++c) {
+    auto fit = Packet<double>::all(1);
+    for_each_packet<double>(count, [&](Index c, auto) {
       const auto folded = F::fold(numbers_, c);
-      for (std::size_t k = 0; k < folded.size(); ++k) table_.values[k][c] = static_cast<Lane>(folded[k]);
-    }
-    if constexpr (std::is_same_v<Lane, float>) {
-      for (Index c = 0; c < count; ++c) all_fit_ = all_fit_ && F::fits(numbers_, c);
-      if (!all_fit_) copy_wide_channels(count);
-    }
+      for (std::size_t k = 0; k < folded.size(); ++k) store(table_.values[k] + c, folded[k]);
+      if constexpr (std::is_same_v<Lane, float>) fit = fit * F::fits(numbers_, c);
+    });
+    all_fit_ = all_of(fit);
+    if (!all_fit_) copy_wide_channels(count);
   }
 
   template <typename T>
@@ -46,19 +50,24 @@ class BlockMap {
   }
 
  private:
+  bool fits(Index c) const {
+    const Index lane = c % width<double>;
+    return F::fits(numbers_, c - lane)[lane] == 1;
+  }
+
   /// The channels that float lanes cannot compute: the vector pass is to copy them.
   void copy_wide_channels(Index count) {
     for (Index c = 0; c < count; ++c) {
-      if (F::fits(numbers_, c)) continue;
+      if (fits(c)) continue;
       const auto copying = F::copying();
-      for (std::size_t k = 0; k < copying.size(); ++k) table_.values[k][c] = static_cast<Lane>(copying[k]);
+      for (std::size_t k = 0; k < copying.size(); ++k) table_.values[k][c] = copying[k];
     }
   }
   /// They are then computed in double where they lie, one by one. Rare.
   template <typename T>
   void map_wide_channels(const Plan& plan, const Box& box, T* out) const {
     for (Index c = 0; c < box.channels(); ++c) {
-      if (F::fits(numbers_, c)) continue;
+      if (fits(c)) continue;
       for (Index o = box.outer_begin; o < box.outer_end; ++o) {
         for (Index i = box.inner_begin; i < box.inner_end; ++i) {
           const Index offset = plan.shape.offset(o, box.channel_begin + c, i);
@@ -72,7 +81,7 @@ class BlockMap {
   F f_;
   ChannelNumbers numbers_;
   Coefficients<Lane, F::coefficients> table_;
-  bool all_fit_ = true;
+  bool all_fit_;
 };
 
 /// map(block)(box), as map_all() calls it, for an operation f; fill() gives the numbers of a range of channels.

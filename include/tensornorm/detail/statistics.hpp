@@ -80,22 +80,54 @@ inline void choose_pivots(const Plan& plan, const Box& box, const double* x, dou
   }
 }
 
-/// Whether sums about a pivot are as good as they should be: in range, and the pivot near the mean. Comparisons are
-/// false for NaN.
+/// 1 for the channels whose sums about a pivot are as good as they should be, else 0: in range, and the pivot near the
+/// mean.
 template <typename T>
-bool trusted(double n, double u, double m2) {
+Packet<double> trusted(double n, Packet<double> u, Packet<double> m2) {
   constexpr double farthest = std::is_same_v<T, double> ? 0.5 : 0x1p20;  // (mean - pivot)^2, in variances
-  return u * u <= farthest * n * m2 && m2 >= 0 && m2 <= std::numeric_limits<double>::max();
+  constexpr double most = std::numeric_limits<double>::max();
+  return at_most(u * u, Packet<double>::all(farthest * n) * m2) * at_most(Packet<double>::all(0), m2) *
+         at_most(m2, Packet<double>::all(most));
 }
 
-/// Mean and m2 about a pivot, from the sums about it.
-inline void moments_from_sums(const ChannelSums& sums, Index channels, double n, const double* pivot, double* mean,
-                              double* m2) {
-  const double per_value = 1 / n;
+/// Mean and m2 about a pivot, from the sums about it. Whether all of these can be trusted.
+template <typename T>
+bool moments_from_sums(const ChannelSums& sums, Index channels, double n, const double* pivot, double* mean,
+                       double* m2) {
+  const auto minus_per_value = Packet<double>::all(-1 / n);
+  auto all = Packet<double>::all(1);
+  for_each_packet<double>(channels, [&](Index c, auto extent) {
+    const auto u = load<double>(sums.u + c, extent), minus_shift = u * minus_per_value;
+    const auto squares = fma(u, minus_shift, load<double>(sums.uv + c, extent));
+    store(mean + c, load<double>(pivot + c, extent) - minus_shift, extent);
+    store(m2 + c, squares, extent);
+    all = all * trusted<T>(n, u, squares);
+  });
+  return all_of(all);
+}
+
+/// Sums the box once more, each channel about the mean that was found, and corrects those whose first sums could not be
+/// trusted. sums, mean, m2: what was found first.
+template <typename T>
+[[gnu::noinline]] void sum_again(const Plan& plan, const Box& box, const T* x, const ChannelSums& sums, double* mean,
+                                 double* m2) {
+  const auto n = static_cast<double>(box.per_channel());
+  const Index channels = box.channels();
+  ChannelSums again;
+  alignas(cache_line) double pivot[block_lanes];
+  double mean_again[block_lanes], m2_again[block_lanes];
+  first_values(plan, box, x, pivot);  // where no mean was found
   for (Index c = 0; c < channels; ++c) {
-    const double shift = sums.u[c] * per_value;
-    mean[c] = pivot[c] + shift;
-    m2[c] = sums.uv[c] - sums.u[c] * shift;
+    // As the layer's type holds it: then it is what a constant channel is full of, and m2 is 0.
+    if (std::isfinite(mean[c])) pivot[c] = static_cast<double>(static_cast<LaneOf<T>>(mean[c]));
+  }
+  sum_box(plan, box, Deviations<T>{{x}}, pivot, again);
+  moments_from_sums<T>(again, channels, n, pivot, mean_again, m2_again);
+  for (Index c = 0; c < channels; ++c) {
+    if (trusted<T>(n, Packet<double>::all(sums.u[c]), Packet<double>::all(m2[c]))[0] == 1) continue;
+    mean[c] = mean_again[c];
+    const bool overflow = std::isinf(again.uv[c]) && std::isfinite(again.u[c]);  // of squares of doubles
+    m2[c] = overflow ? again.uv[c] : std::max(m2_again[c], 0.0);                 // NaN stays NaN
   }
 }
 
@@ -111,29 +143,11 @@ void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, dou
     choose_pivots(plan, box, x, pivot);
     sum_box(plan, box, Deviations<T>{{x}}, pivot, sums);
   } else {
-    std::fill_n(pivot, channels, 0.0);
+    for_each_packet<double>(channels, [&](Index c, auto) { store(pivot + c, Packet<double>::all(0)); });
     sum_box(plan, box, Values<T>{x}, pivot, sums);
   }
-  moments_from_sums(sums, channels, n, pivot, mean, m2);
-  bool all = true;
-  for (Index c = 0; c < channels; ++c) all = all && trusted<T>(n, sums.u[c], m2[c]);
-  if (all) return;
-
-  ChannelSums again;
-  double mean_again[block_lanes], m2_again[block_lanes];
-  first_values(plan, box, x, pivot);  // where no mean was found
-  for (Index c = 0; c < channels; ++c) {
-    // As the layer's type holds it: then it is what a constant channel is full of, and m2 is 0.
-    if (std::isfinite(mean[c])) pivot[c] = static_cast<double>(static_cast<LaneOf<T>>(mean[c]));
-  }
-  sum_box(plan, box, Deviations<T>{{x}}, pivot, again);
-  moments_from_sums(again, channels, n, pivot, mean_again, m2_again);
-  for (Index c = 0; c < channels; ++c) {
-    if (trusted<T>(n, sums.u[c], m2[c])) continue;
-    mean[c] = mean_again[c];
-    const bool overflow = std::isinf(again.uv[c]) && std::isfinite(again.u[c]);  // of squares of doubles
-    m2[c] = overflow ? again.uv[c] : std::max(m2_again[c], 0.0);                 // NaN stays NaN
-  }
+  const bool all_trusted = moments_from_sums<T>(sums, channels, n, pivot, mean, m2);
+  if (!all_trusted) sum_again(plan, box, x, sums, mean, m2);
 }
 
 /// The reduction of passes.hpp that finds mean and m2.
@@ -149,12 +163,9 @@ struct MomentsReduction {
   }
 };
 
-/// invstd[c] = 1 / sqrt(m2[c] / n + eps). invstd may be m2.
-inline void invert_deviations(const double* m2, Index channels, double n, double eps, double* invstd) {
-  const auto count = Packet<double>::all(n), e = Packet<double>::all(eps), one = Packet<double>::all(1);
-  for_each_packet<double>(channels, [&](Index c, auto extent) {
-    store(invstd + c, one / sqrt(load<double>(m2 + c, extent) / count + e), extent);
-  });
+/// 1 / sqrt(m2 / n + eps).
+inline Packet<double> inverse_deviation(Packet<double> m2, double n, double eps) {
+  return Packet<double>::all(1) / sqrt(m2 / Packet<double>::all(n) + Packet<double>::all(eps));
 }
 
 }}}  // namespace tensornorm::v0::detail

@@ -15,17 +15,23 @@
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-/// Sum of u and of u*v, a channel: double [channels] each.
-struct alignas(cache_line) ChannelSums {
-  double u[block_lanes];
-  double uv[block_lanes];
-};
-
+/// Sums in lanes: of u, and of u*v.
 struct PacketSums {
   Packet<double> u, uv;
 
   static PacketSums zero() { return {Packet<double>::all(0), Packet<double>::all(0)}; }
   friend PacketSums operator+(const PacketSums& a, const PacketSums& b) { return {a.u + b.u, a.uv + b.uv}; }
+};
+
+/// The same of every channel: double [channels] each.
+struct alignas(cache_line) ChannelSums {
+  double u[block_lanes];
+  double uv[block_lanes];
+
+  void set(Index channel, const PacketSums& of_channel) {
+    u[channel] = reduce_add(of_channel.u);
+    uv[channel] = reduce_add(of_channel.uv);
+  }
 };
 
 /// Sums over `Rows` rows, from row r on: four after each other, then fours with each other. Chains of two or of eight
@@ -156,57 +162,81 @@ template <typename Terms>
   gather(lane_sums.uv, channels, inner, plan.fold, sums.uv);
 }
 
-/// Columns that are summed one after the other; such pieces are then summed in turn, so that double rounds less.
+// A run is summed in pieces of as many columns, and the pieces in turn, so that double rounds less.
 inline constexpr Index piece_columns = 32;
+inline constexpr Index piece_values = piece_columns * tile_rows * width<double>;
+inline constexpr Index long_run = piece_columns * width<double>;  // from here on tiled by itself, not with other rows'
+/// Channels whose short runs are summed in turn, row after row: their runs are neighbours in memory, and together long
+/// enough for the hardware's prefetchers (32x256x14x14: an eighth faster).
+inline constexpr Index neighbours = 32;
 inline constexpr Index run_ahead = 1024;  // elements; measured on 32x64x56x56 and 8x64x112x112: a tenth faster
 
+/// Sums over a piece of one channel, of any rows `stride` apart.
 template <typename Terms>
-[[gnu::flatten]] void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
-                               ChannelSums& sums) {
-  constexpr Index W = width<double>;
-  constexpr Index long_run = piece_columns * W;  // from here on a run is tiled by itself, not together with others
-  constexpr Index piece_values = piece_columns * tile_rows * W;
-  const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
-  const Index stride = plan.shape.channels * plan.shape.inner;
-  // One input: the next block, both are in L2 then. With two, both blocks would not fit: what comes next in this one.
-  const Index distance = Terms::inputs > 1 ? run_ahead : plan.block_channels * plan.shape.inner;
-  const Ahead across{plan.beyond_cache ? distance : 0, 1, line_values<Terms>};
-  const Ahead along{across.distance, std::max<Index>(1, line_values<Terms> / W), 1};
-  for (Index c = 0; c < box.channels(); ++c) {
-    const auto channel_centre = Packet<double>::all(centre[c]);
-    const Index first = plan.shape.offset(box.outer_begin, box.channel_begin + c, box.inner_begin);
-    PacketSums total = PacketSums::zero(), piece = PacketSums::zero();
-    const auto patch = [&](Index from, Index patch_rows, Index lanes, Index row_stride, const Ahead& ahead) {
-      sum_patch(
-          patch_rows, lanes, ahead,
-          [&](Index l, auto extent) {
-            return Column<Terms, decltype(extent)>{terms, from + l, row_stride, channel_centre, extent};
-          },
-          [&](Index, const PacketSums& s) { piece = piece + s; });
-    };
-    const auto end_piece = [&] {
-      total = total + piece;
-      piece = PacketSums::zero();
-    };
-    if (run < long_run && rows > 1) {
-      const Index step = std::max(tile_rows, round_down(piece_values / run, tile_rows));
-      for (Index r = 0; r < rows; r += step) {
-        patch(first + r * stride, std::min(step, rows - r), run, stride, across);
-        end_piece();
-      }
-    } else {
-      for (Index r = 0; r < rows; ++r) {
-        for (Index i = 0; i < run; i += piece_values) {
-          const Index from = first + r * stride + i, length = std::min(piece_values, run - i),
-                      whole = round_down(length, W);
-          patch(from, length / W, W, W, along);
-          if (whole < length) patch(from + whole, 1, length - whole, 0, along);
-          end_piece();
-        }
+PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows, Index lanes, Index stride,
+                     const Ahead& ahead) {
+  const auto centres = Packet<double>::all(centre);
+  PacketSums sum = PacketSums::zero();
+  sum_patch(
+      rows, lanes, ahead,
+      [&](Index l, auto extent) {
+        return Column<Terms, decltype(extent)>{terms, first + l, stride, centres, extent};
+      },
+      [&](Index, const PacketSums& s) { sum = sum + s; });
+  return sum;
+}
+
+template <typename Terms>
+[[gnu::flatten]] void sum_short_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
+                                     Index distance, ChannelSums& sums) {
+  const Index run = box.inner_end - box.inner_begin, stride = plan.shape.channels * plan.shape.inner;
+  const Index step = std::max(tile_rows, round_down(piece_values / run, tile_rows));
+  const Ahead ahead{distance, 1, line_values<Terms>};
+  for (Index group = 0; group < box.channels(); group += neighbours) {
+    const Index end = std::min(group + neighbours, box.channels());
+    PacketSums totals[neighbours];
+    std::fill_n(totals, neighbours, PacketSums::zero());
+    for (Index o = box.outer_begin; o < box.outer_end; o += step) {
+      const Index rows = std::min(step, box.outer_end - o);
+      for (Index c = group; c < end; ++c) {
+        const Index first = plan.shape.offset(o, box.channel_begin + c, box.inner_begin);
+        totals[c - group] = totals[c - group] + sum_piece(terms, centre[c], first, rows, run, stride, ahead);
       }
     }
-    sums.u[c] = reduce_add(total.u);
-    sums.uv[c] = reduce_add(total.uv);
+    for (Index c = group; c < end; ++c) sums.set(c, totals[c - group]);
+  }
+}
+
+template <typename Terms>
+[[gnu::flatten]] void sum_long_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
+                                    Index distance, ChannelSums& sums) {
+  constexpr Index W = width<double>;
+  const Ahead ahead{distance, std::max<Index>(1, line_values<Terms> / W), 1};
+  for (Index c = 0; c < box.channels(); ++c) {
+    PacketSums total = PacketSums::zero();
+    for (Index o = box.outer_begin; o < box.outer_end; ++o) {
+      for (Index i = box.inner_begin; i < box.inner_end; i += piece_values) {
+        const Index first = plan.shape.offset(o, box.channel_begin + c, i);
+        const Index length = std::min(piece_values, box.inner_end - i), whole = round_down(length, W);
+        PacketSums sum = sum_piece(terms, centre[c], first, length / W, W, W, ahead);
+        if (whole < length) sum = sum + sum_piece(terms, centre[c], first + whole, 1, length - whole, 0, ahead);
+        total = total + sum;
+      }
+    }
+    sums.set(c, total);
+  }
+}
+
+template <typename Terms>
+void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums) {
+  // One input: the next block, both are in L2 then. With two, both blocks would not fit: what comes next in this one.
+  const Index next = Terms::inputs > 1 ? run_ahead : plan.block_channels * plan.shape.inner;
+  const Index distance = plan.beyond_cache ? next : 0;
+  const bool several = box.outer_end - box.outer_begin > 1;
+  if (several && box.inner_end - box.inner_begin < long_run) {
+    sum_short_runs(plan, box, terms, centre, distance, sums);
+  } else {
+    sum_long_runs(plan, box, terms, centre, distance, sums);
   }
 }
 
