@@ -18,8 +18,7 @@
 #include "passes.hpp"
 #include "peers.hpp"
 
-namespace bench {
-namespace {
+namespace bench { namespace {
 
 enum class Pass { statistics, training, training_in_place, eval, backward };
 constexpr Pass all_passes[] = {Pass::statistics, Pass::training, Pass::training_in_place, Pass::eval, Pass::backward};
@@ -189,8 +188,7 @@ void register_all() {
   for (const Layer& layer : network_layers()) register_passes<float>(layer, "float");
 }
 
-}  // namespace
-}  // namespace bench
+}}  // namespace bench
 
 int main(int argc, char** argv) {
   const bench::Machine machine = bench::this_machine();

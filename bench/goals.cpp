@@ -4,7 +4,6 @@
 //   tensornorm_goals [--rounds N] [--json file]
 #include <cstdio>
 #include <cstring>
-#include <exception>
 #include <memory>
 
 #include "limits.hpp"
@@ -12,8 +11,7 @@
 #include "peers.hpp"
 #include "report.hpp"
 
-namespace bench {
-namespace {
+namespace bench { namespace {
 
 // What a pass may cost, as a multiple of the memory's limit.
 constexpr double training_beyond_cache = 1.25, training_in_cache = 2.0, eval_anywhere = 1.1,
@@ -305,14 +303,6 @@ int run(int argc, char** argv) {
   return 0;
 }
 
-}  // namespace
-}  // namespace bench
+}}  // namespace bench
 
-int main(int argc, char** argv) {
-  try {
-    return bench::run(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
-}
+int main(int argc, char** argv) { return bench::exit_code(bench::run, argc, argv); }

@@ -8,8 +8,7 @@
 
 #include "peers.hpp"
 
-namespace bench {
-namespace {
+namespace bench { namespace {
 
 /// A layer's input as torch sees it: NCHW, channels-last or (N, C), without a copy.
 at::Tensor tensor_over(const Layer& layer, Tensor<float>& memory) {
@@ -60,5 +59,4 @@ std::vector<Peer> peers_of(const Layer& layer, Buffers<float>& buffers, int thre
 
 [[maybe_unused]] const bool entered = (peer_libraries().push_back(peers_of), true);
 
-}  // namespace
-}  // namespace bench
+}}  // namespace bench

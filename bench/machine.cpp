@@ -3,6 +3,7 @@
 #include <Eigen/Core>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <stdexcept>
 #include <thread>
@@ -74,6 +75,15 @@ std::string command_line(int argc, char** argv) {
   line.erase(0, line.rfind('/') + 1);
   for (int i = 1; i < argc; ++i) line += std::string(" ") + argv[i];
   return line;
+}
+
+int exit_code(int (*run)(int, char**), int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
 }
 
 JsonLine& JsonLine::raw(const std::string& key, const std::string& value) {

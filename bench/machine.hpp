@@ -16,6 +16,9 @@ Machine this_machine();
 /// argv in one line.
 std::string command_line(int argc, char** argv);
 
+/// What main returns: run(argc, argv), or 1 with an exception's words printed.
+int exit_code(int (*run)(int, char**), int argc, char** argv);
+
 /// One flat JSON object, in one line: what the plots' scripts read line by line.
 class JsonLine {
  public:

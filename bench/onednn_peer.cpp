@@ -8,8 +8,7 @@
 
 #include "peers.hpp"
 
-namespace bench {
-namespace {
+namespace bench { namespace {
 
 using dnnl::batch_normalization_backward;
 using dnnl::batch_normalization_forward;
@@ -102,5 +101,4 @@ std::vector<Peer> peers_of(const Layer& layer, Buffers<float>& buffers, int thre
 
 [[maybe_unused]] const bool entered = (peer_libraries().push_back(peers_of), true);
 
-}  // namespace
-}  // namespace bench
+}}  // namespace bench

@@ -3,7 +3,7 @@
 #   backward, its limit; each in picoseconds a byte), names (of the sweeps, each in quotes), caption, output
 set logscale x 2
 set logscale y 10
-set xrange [64:2**26]
+set xrange [64:2**28]
 set yrange [2:1000]
 set format x "2^{%L}"
 set xtics 64,16 font ",9"

@@ -38,7 +38,7 @@ TESTS = {
     "detail/npy_header": ["detail/npy_header", "npy"],
     "detail/number_cast": ["detail/number_cast", "array"],
     "detail/operand": ["channel_view", *TYPES, "bad_inputs"],
-    "detail/packet": ["detail/packet", "detail/elementwise", "detail/sums", *VALUES],
+    "detail/packet": ["detail/packet_lanes", "detail/packet", "detail/elementwise", "detail/sums", *VALUES],
     "detail/parallel": ["detail/parallel", "detail/passes", "threads"],
     "detail/passes": ["detail/passes", *VALUES, "threads"],
     "detail/safetensors_header": SAFETENSORS[::-1],
@@ -49,7 +49,8 @@ TESTS = {
 
 # What is looked for, and what stands there afterwards.
 RULES = [
-    (r" \+ eps\b", ""), (r" \+ e\b", ""), (r" - correction\b", ""), (r" - c\[1\]", ""),  # eps, n - k, the mean's low half
+    # eps, n - k, the mean's low half
+    (r" \+ eps\b", ""), (r" \+ Packet<double>::all\(eps\)", ""), (r" - correction\b", ""), (r" - c\[1\]", ""),
     (r" - 1\b", ""), (r" \+ 1\b", ""),
     (r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "), (r" == ", " != "), (r" != ", " == "),
     (r" \+ ", " - "), (r" - ", " + "), (r" \* ", " + "), (r" / ", " * "), (r" % ", " / "),
