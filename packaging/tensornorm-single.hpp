@@ -1057,6 +1057,10 @@ Vector<To, N> convert(const From& from) {
   } else if constexpr (N == 8 && std::is_same_v<To, std::uint32_t>) {
     return (Vector<To, N>)_mm256_cvtepu16_epi32((__m128i)from);
 #endif
+#ifdef EIGEN_VECTORIZE_SSE2
+  } else if constexpr (N == 2 && std::is_same_v<To, double>) {
+    return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(&from))));
+#endif
   } else {
     return __builtin_convertvector(from, Vector<To, N>);
   }
@@ -1473,6 +1477,12 @@ struct AskNothing {
   void operator()(const F&, T*, Index) const {}
 };
 
+/// Rows in cache that are mapped side by side, so that coefficients are loaded once for all of them: packets of a cache
+/// line. Four made SSE2 40 % faster and two made AVX2 30 %; with packets of a line, AVX-512, more than one was slower,
+/// and so were two of AVX2 beyond the caches.
+template <typename Lane>
+inline constexpr Index mapped_rows = std::min<Index>(4, Index{cache_line} / Index{sizeof(Packet<Lane>)});
+
 template <typename Lane, typename F, typename T, typename Asking, typename Write>
 [[gnu::flatten]] void map_rows(const Plan& plan, const Box& box, const F f,
                                const Coefficients<Lane, F::coefficients>& table, T* out, const Asking ask,
@@ -1488,16 +1498,25 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
   const Coefficients<Lane, K>& lane_table = lane_a_channel ? table : spread_table;
   const Index begin = plan.shape.offset(box.outer_begin, box.channel_begin, 0);
   const Index rows = (box.outer_end - box.outer_begin) / plan.fold;
-  const Index rest = (box.outer_end - box.outer_begin) % plan.fold * box.channels() * inner;
-  const Index all_rows = rows + (rest > 0 ? 1 : 0);
-  for (Index r = 0; r < all_rows; ++r) {
+  const Index rest = (box.outer_end - box.outer_begin) % plan.fold * box.channels() * inner;  // lanes
+  const auto tile = [&](Index r, auto tile_height, Index tile_lanes) {
+    constexpr Index height = decltype(tile_height)::value;
     const Index first = begin + r * stride;
-    for_each_packet_of<Lane>(out + first, r < rows ? lanes : rest, Write::streamed, [=, &lane_table](Index l, auto e) {
+    for_each_packet_of<Lane>(out + first, tile_lanes, Write::streamed, [=, &lane_table](Index l, auto e) {
       const auto of_lanes = each<K>([&](auto j) { return load<Lane>(lane_table.values[j] + l, e); });
-      ask(f, out, first + l);
-      write(out + first + l, f(first + l, of_lanes, e), e);
+      for (Index at = first + l, k = 0; k < height; ++k, at += stride) {
+        ask(f, out, at);
+        write(out + at, f(at, of_lanes, e), e);
+      }
     });
+  };
+  constexpr Index height = Write::streamed ? 1 : mapped_rows<Lane>;  // rows may be aligned each in its own way
+  Index r = 0;
+  for (; !plan.beyond_cache && r + height <= rows; r += height) {
+    tile(r, std::integral_constant<Index, height>{}, lanes);
   }
+  for (; r < rows; ++r) tile(r, std::integral_constant<Index, 1>{}, lanes);
+  if (rest > 0) tile(rows, std::integral_constant<Index, 1>{}, rest);
 }
 
 template <typename Lane, typename F, typename T, typename Asking, typename Write>

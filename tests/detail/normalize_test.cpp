@@ -225,3 +225,16 @@ TEST_CASE("normalize: what fits in float") {
   for (const double number : {0x1p103, -3e38, Double::quiet_NaN()}) CHECK_FALSE(has_room(number));
   CHECK(std::isinf(most + 0x1p103f));
 }
+
+TEST_CASE("normalize: a mean whose low half is subnormal does not fit, where that half counts") {
+  using Training = NormalizeTraining<float, float>;
+  using Eval = NormalizeEval<float, float>;
+  ChannelNumbers numbers{};
+  numbers.mean[0] = 0x1p-120 + 0x1p-146;  // the low half, a few bits of a subnormal float
+  numbers.mean[1] = 0x1p-100 + 0x1p-126;  // normal
+  numbers.mean[2] = 0x1p-120;             // there is none
+  for (const Index c : {0, 1, 2}) {
+    CHECK(fits<Training>(numbers, c) == (c != 0));
+    CHECK(fits<Eval>(numbers, c));
+  }
+}

@@ -29,7 +29,7 @@ TESTS = {
     "detail/check": ["bad_calls", "bad_inputs", "options", "overlap"],
     "detail/elementwise": ["detail/elementwise", *VALUES, *MEMORY],
     "detail/file": ["detail/file", "npy", "safetensors"],
-    "detail/layer_checks": ["detail/layer_checks", "print", *LAYER],
+    "detail/layer_checks": ["detail/layer_checks", "overlap", "print", *LAYER],
     "detail/layer_loading": ["detail/layer_loading", "state_dict", "state_allocation"],
     "detail/layer_state": [*LAYER, "semantics_values", "allocation", "state_allocation"],
     "detail/little_endian": ["detail/little_endian"],

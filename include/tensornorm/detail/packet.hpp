@@ -139,6 +139,10 @@ Vector<To, N> convert(const From& from) {
   } else if constexpr (N == 8 && std::is_same_v<To, std::uint32_t>) {
     return (Vector<To, N>)_mm256_cvtepu16_epi32((__m128i)from);
 #endif
+#ifdef EIGEN_VECTORIZE_SSE2
+  } else if constexpr (N == 2 && std::is_same_v<To, double>) {
+    return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(&from))));
+#endif
   } else {
     return __builtin_convertvector(from, Vector<To, N>);
   }
