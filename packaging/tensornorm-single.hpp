@@ -1935,6 +1935,21 @@ struct GradientReduction {
   }
 };
 
+/// gradient += a, and gradient += a * b, rounded once. [count] each.
+template <typename Scalar>
+void add_numbers(const double* a, Index count, Scalar* gradient) {
+  for_each_packet<double>(count, [&](Index c, auto extent) {
+    store(gradient + c, load<double>(gradient + c, extent) + load<double>(a + c, extent), extent);
+  });
+}
+template <typename Scalar>
+void add_products(const double* a, const double* b, Index count, Scalar* gradient) {
+  for_each_packet<double>(count, [&](Index c, auto extent) {
+    const auto sum = fma(load<double>(a + c, extent), load<double>(b + c, extent), load<double>(gradient + c, extent));
+    store(gradient + c, sum, extent);
+  });
+}
+
 /// The gradient of a training forward.
 template <typename T, typename Lane>
 struct GradientTraining {
@@ -2752,6 +2767,31 @@ Averaging<Scalar, double> averaging(double factor) {
   const double batch = rounded<Scalar>(factor);
   return {batch, rounded<Scalar>(1 - batch)};
 }
+template <typename Scalar>
+Averaging<Scalar, Packet<double>> packet_averaging(double factor) {
+  const auto numbers = averaging<Scalar>(factor);
+  return {Packet<double>::all(numbers.batch), Packet<double>::all(numbers.past)};
+}
+
+/// The running means of `channels` channels, after a batch with these means. O(channels).
+template <typename Scalar>
+void update_means(Scalar* running, const double* mean, Index channels, double factor) {
+  const auto average = packet_averaging<Scalar>(factor);
+  for_each_packet<double>(channels, [&](Index c, auto extent) {
+    const auto updated = average.mean(load<double>(running + c, extent), load<double>(mean + c, extent));
+    store(running + c, updated, extent);
+  });
+}
+
+/// The running variances, after a batch of variances m2 / freedom. O(channels).
+template <typename Scalar>
+void update_vars(Scalar* running, const double* m2, double freedom, Index channels, double factor) {
+  const auto average = packet_averaging<Scalar>(factor);
+  for_each_packet<double>(channels, [&](Index c, auto extent) {
+    const auto variance = load<double>(m2 + c, extent) / Packet<double>::all(freedom);
+    store(running + c, average.var(load<double>(running + c, extent), variance), extent);
+  });
+}
 
 }  // namespace detail
 
@@ -2976,31 +3016,16 @@ struct LayerState {
   /// After a training forward over n values a channel.
   void update_running_stats(const functional::BatchStatistics& batch, Index n) {
     if (!options.track_running_stats) return;
-    const auto counts = averaging<Scalar>(average_factor(options.momentum, ++num_batches_tracked));
-    const Averaging<Scalar, Packet<double>> average{Packet<double>::all(counts.batch),
-                                                    Packet<double>::all(counts.past)};
-    const auto freedom = Packet<double>::all(static_cast<double>(n - options.running_correction));
-    for_each_packet<double>(running_mean.size(), [&](Index c, auto extent) {
-      Scalar* const mean = running_mean.data() + c;
-      store(mean, average.mean(load<double>(mean, extent), load<double>(batch.mean + c, extent)), extent);
-    });
-    for_each_packet<double>(running_var.size(), [&](Index c, auto extent) {
-      Scalar* const var = running_var.data() + c;
-      store(var, average.var(load<double>(var, extent), load<double>(batch.m2 + c, extent) / freedom), extent);
-    });
+    const double factor = average_factor(options.momentum, ++num_batches_tracked);
+    const auto freedom = static_cast<double>(n - options.running_correction);
+    update_means(running_mean.data(), batch.mean, running_mean.size(), factor);
+    update_vars(running_var.data(), batch.m2, freedom, running_var.size(), factor);
   }
 
   /// After a backward with the invstd of its forward. A gradient is added only for a parameter that is there.
   void add_gradients(const functional::GradientSums& sums, const double* invstd) {
-    for_each_packet<double>(weight.size() > 0 ? weight_grad.size() : 0, [&](Index c, auto extent) {
-      Scalar* const grad = weight_grad.data() + c;
-      const auto dy_dev = load<double>(sums.dy_dev + c, extent), inv = load<double>(invstd + c, extent);
-      store(grad, fma(dy_dev, inv, load<double>(grad, extent)), extent);
-    });
-    for_each_packet<double>(bias.size() > 0 ? bias_grad.size() : 0, [&](Index c, auto extent) {
-      Scalar* const grad = bias_grad.data() + c;
-      store(grad, load<double>(grad, extent) + load<double>(sums.dy + c, extent), extent);
-    });
+    if (weight.size() > 0) add_products(sums.dy_dev, invstd, weight_grad.size(), weight_grad.data());
+    if (bias.size() > 0) add_numbers(sums.dy, bias_grad.size(), bias_grad.data());
   }
 
   /// x as a view, once it and the vectors are found fit for a pass in the present mode.

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "detail/packet.hpp"
+#include "detail/loops.hpp"
 
 namespace tensornorm { inline namespace v0 {
 
@@ -39,6 +39,31 @@ template <typename Scalar>
 Averaging<Scalar, double> averaging(double factor) {
   const double batch = rounded<Scalar>(factor);
   return {batch, rounded<Scalar>(1 - batch)};
+}
+template <typename Scalar>
+Averaging<Scalar, Packet<double>> packet_averaging(double factor) {
+  const auto numbers = averaging<Scalar>(factor);
+  return {Packet<double>::all(numbers.batch), Packet<double>::all(numbers.past)};
+}
+
+/// The running means of `channels` channels, after a batch with these means. O(channels).
+template <typename Scalar>
+void update_means(Scalar* running, const double* mean, Index channels, double factor) {
+  const auto average = packet_averaging<Scalar>(factor);
+  for_each_packet<double>(channels, [&](Index c, auto extent) {
+    const auto updated = average.mean(load<double>(running + c, extent), load<double>(mean + c, extent));
+    store(running + c, updated, extent);
+  });
+}
+
+/// The running variances, after a batch of variances m2 / freedom. O(channels).
+template <typename Scalar>
+void update_vars(Scalar* running, const double* m2, double freedom, Index channels, double factor) {
+  const auto average = packet_averaging<Scalar>(factor);
+  for_each_packet<double>(channels, [&](Index c, auto extent) {
+    const auto variance = load<double>(m2 + c, extent) / Packet<double>::all(freedom);
+    store(running + c, average.var(load<double>(running + c, extent), variance), extent);
+  });
 }
 
 }  // namespace detail

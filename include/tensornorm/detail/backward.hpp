@@ -56,6 +56,21 @@ struct GradientReduction {
   }
 };
 
+/// gradient += a, and gradient += a * b, rounded once. [count] each.
+template <typename Scalar>
+void add_numbers(const double* a, Index count, Scalar* gradient) {
+  for_each_packet<double>(count, [&](Index c, auto extent) {
+    store(gradient + c, load<double>(gradient + c, extent) + load<double>(a + c, extent), extent);
+  });
+}
+template <typename Scalar>
+void add_products(const double* a, const double* b, Index count, Scalar* gradient) {
+  for_each_packet<double>(count, [&](Index c, auto extent) {
+    const auto sum = fma(load<double>(a + c, extent), load<double>(b + c, extent), load<double>(gradient + c, extent));
+    store(gradient + c, sum, extent);
+  });
+}
+
 /// The gradient of a training forward.
 template <typename T, typename Lane>
 struct GradientTraining {
