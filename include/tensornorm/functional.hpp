@@ -68,10 +68,7 @@ void batch_moments(const Device& device, const ChannelView<const T>& x, const Ba
 inline void batch_invstd(Index begin, Index end, Index n, double eps, int correction,
                          const BatchStatistics& statistics) {
   const auto count = static_cast<double>(n - correction);
-  detail::for_each_packet<double>(end - begin, [&](Index c, auto extent) {
-    const auto m2 = detail::load<double>(statistics.m2 + begin + c, extent);
-    detail::store(statistics.invstd + begin + c, detail::inverse_deviation(m2, count, eps), extent);
-  });
+  detail::invert_deviations(statistics.m2 + begin, end - begin, count, eps, statistics.invstd + begin);
   if (eps > 0) return;
   for (Index c = begin; c < end; ++c) {  // a constant channel gives bias, as in PyTorch, not NaN
     if (statistics.m2[c] == 0) statistics.invstd[c] = 0;
@@ -79,36 +76,6 @@ inline void batch_invstd(Index begin, Index end, Index n, double eps, int correc
 }
 
 namespace internal {
-
-// What is filled is double [block_lanes]: the numbers of `count` channels, and zeros to the end of the last packet.
-// What is read is [count].
-
-/// The numbers as doubles, or 0 without any.
-template <typename Scalar>
-void fill_numbers(const Scalar* numbers, Index count, double* filled) {
-  detail::for_each_packet<double>(count, [&](Index c, auto extent) {
-    const auto zero = detail::Packet<double>::all(0);
-    detail::store(filled + c, numbers == nullptr ? zero : detail::load<double>(numbers + c, extent));
-  });
-}
-
-/// weight * invstd; the weight 1 without any.
-template <typename Scalar>
-void fill_scale(const Scalar* weight, const double* invstd, Index count, double* scale) {
-  if (weight == nullptr) return fill_numbers(invstd, count, scale);
-  detail::for_each_packet<double>(count, [&](Index c, auto extent) {
-    detail::store(scale + c, detail::load<double>(weight + c, extent) * detail::load<double>(invstd + c, extent));
-  });
-}
-
-/// weight / sqrt(var + eps).
-template <typename Scalar>
-void fill_running_scale(const Scalar* weight, const Scalar* var, double eps, Index count, double* scale) {
-  detail::for_each_packet<double>(count, [&](Index c, auto extent) {
-    const auto invstd = detail::inverse_deviation(detail::load<double>(var + c, extent), 1, eps);
-    detail::store(scale + c, weight == nullptr ? invstd : detail::load<double>(weight + c, extent) * invstd);
-  });
-}
 
 /// (x - mean) * invstd * weight + bias, as a mapping for passes.hpp.
 template <typename T, typename Scalar>
@@ -118,9 +85,9 @@ auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, cons
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, true);
   const detail::NormalizeTraining<T, detail::LaneOf<T>> f{{x.data}};
   return detail::mapping(plan, f, y.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    fill_numbers(statistics.mean + first, count, numbers.mean);
-    fill_scale(affine.from(first).weight, statistics.invstd + first, count, numbers.scale);
-    fill_numbers(affine.from(first).bias, count, numbers.shift);
+    detail::fill_numbers(statistics.mean + first, count, numbers.mean);
+    detail::fill_scale(affine.from(first).weight, statistics.invstd + first, count, numbers.scale);
+    detail::fill_numbers(affine.from(first).bias, count, numbers.shift);
   });
 }
 
@@ -133,18 +100,11 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
   const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, true);
   const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
-  const auto per_value = detail::Packet<double>::all(1 / n),
-             per_freedom = detail::Packet<double>::all(1 / (n - correction));
   return detail::mapping(plan, f, dx.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    fill_numbers(mean + first, count, numbers.mean);
-    fill_scale(affine.from(first).weight, invstd + first, count, numbers.scale);
-    detail::for_each_packet<double>(count, [&](Index c, auto e) {
-      using detail::load;
-      const auto inv = load<double>(invstd + first + c, e), scale = load<double>(numbers.scale + c);
-      const auto sum_dy = load<double>(sums.dy + first + c, e), dy_dev = load<double>(sums.dy_dev + first + c, e);
-      detail::store(numbers.slope + c, scale * inv * (dy_dev * inv * per_freedom));
-      detail::store(numbers.shift + c, scale * (sum_dy * per_value));
-    });
+    detail::fill_numbers(mean + first, count, numbers.mean);
+    detail::fill_scale(affine.from(first).weight, invstd + first, count, numbers.scale);
+    detail::fill_slope_and_shift(sums.dy + first, sums.dy_dev + first, invstd + first, n, n - correction, count,
+                                 numbers);
   });
 }
 
@@ -212,9 +172,9 @@ void eval_forward(const Device& device, const ChannelView<const T>& x, const Sca
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
   const detail::NormalizeEval<T, detail::LaneOf<T>> f{x.data};
   const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    internal::fill_numbers(mean + first, count, numbers.mean);
-    internal::fill_running_scale(affine.from(first).weight, var + first, eps, count, numbers.scale);
-    internal::fill_numbers(affine.from(first).bias, count, numbers.shift);
+    detail::fill_numbers(mean + first, count, numbers.mean);
+    detail::fill_running_scale(affine.from(first).weight, var + first, eps, count, numbers.scale);
+    detail::fill_numbers(affine.from(first).bias, count, numbers.shift);
   };
   detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, y.data, movement, fill));
 }
@@ -228,7 +188,7 @@ void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, c
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
   const detail::GradientEval<T, detail::LaneOf<T>> f{dy.data};
   const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    internal::fill_running_scale(affine.from(first).weight, var + first, eps, count, numbers.scale);
+    detail::fill_running_scale(affine.from(first).weight, var + first, eps, count, numbers.scale);
   };
   detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, dx.data, movement, fill));
 }

@@ -206,6 +206,28 @@ TEST_CASE("normalize: channels beyond float are computed in double") {
   }
 }
 
+TEST_CASE("normalize: invstd, of any number of channels, in place and apart") {
+  Fenced<double> from(64), to(64);
+  for (Index channels = 1; channels <= 4 * width<double> + 3; ++channels) {
+    for (const Index offset : {-1, 0, 1, 3}) {
+      double* const m2 = offset < 0 ? from.place_last(channels) : from.place(channels, offset);
+      double* const invstd = offset < 0 ? to.place_last(channels) : to.place(channels, offset);
+      for (Index c = 0; c < channels; ++c) m2[c] = 0.37 * static_cast<double>(c * c);
+      invert_deviations(m2, channels, 7, 1e-5, invstd);
+      int wrong = 0;
+      for (Index c = 0; c < channels; ++c) {
+        const long double exact = 1 / std::sqrt(static_cast<long double>(m2[c]) / 7 + static_cast<long double>(1e-5));
+        wrong += std::abs(static_cast<long double>(invstd[c]) - exact) > 0x1p-51L * exact;
+      }
+      invert_deviations(m2, channels, 7, 1e-5, m2);
+      for (Index c = 0; c < channels; ++c) wrong += bits(m2[c]) != bits(invstd[c]);
+      CHECK(wrong == 0);
+      CHECK(from.clean());
+      CHECK(to.clean());
+    }
+  }
+}
+
 TEST_CASE("normalize: what fits in float") {
   using Float = std::numeric_limits<float>;
   using Double = std::numeric_limits<double>;

@@ -326,14 +326,6 @@ TEST_CASE("statistics: floats need no pivot up to a thousand deviations, and are
   }
 }
 
-TEST_CASE("statistics: the inverse of a deviation") {
-  for (double m2 = 0; m2 < 1e6; m2 = 1.7 * m2 + 0.37) {
-    const double found = inverse_deviation(Packet<double>::all(m2), 7, 1e-5)[0];
-    const long double exact = 1 / std::sqrt(static_cast<long double>(m2) / 7 + static_cast<long double>(1e-5));
-    CHECK(std::abs(static_cast<long double>(found) - exact) <= 0x1p-51L * exact);
-  }
-}
-
 TEST_CASE("statistics: boxes merge into the moments of all their values") {
   const Shape shape{90, 5, 1};
   const std::vector<double> x = normal_tensor<double>(shape, 4, 2);

@@ -56,6 +56,19 @@ struct GradientReduction {
   }
 };
 
+/// Slope and shift from the sums and invstd, [count] each, where scale is filled. n: values a channel; freedom: n -
+/// correction.
+inline void fill_slope_and_shift(const double* sum_dy, const double* sum_dy_dev, const double* invstd, double n,
+                                 double freedom, Index count, ChannelNumbers& numbers) {
+  const auto per_value = Packet<double>::all(1 / n), per_freedom = Packet<double>::all(1 / freedom);
+  for_each_packet<double>(count, [&](Index c, auto extent) {
+    const auto dy = load<double>(sum_dy + c, extent), dy_dev = load<double>(sum_dy_dev + c, extent);
+    const auto inv = load<double>(invstd + c, extent), scale = load<double>(numbers.scale + c);
+    store(numbers.slope + c, scale * inv * (dy_dev * inv * per_freedom));
+    store(numbers.shift + c, scale * (dy * per_value));
+  });
+}
+
 /// gradient += a, and gradient += a * b, rounded once. [count] each.
 template <typename Scalar>
 void add_numbers(const double* a, Index count, Scalar* gradient) {

@@ -29,6 +29,46 @@ struct alignas(cache_line) ChannelNumbers {
   double shift[block_lanes];  // forward: bias; backward: weight * invstd * sum(dy) / n
 };
 
+/// 1 / sqrt(m2 / n + eps).
+inline Packet<double> inverse_deviation(Packet<double> m2, double n, double eps) {
+  return Packet<double>::all(1) / sqrt(m2 / Packet<double>::all(n) + Packet<double>::all(eps));
+}
+/// The same of [channels]. invstd may be m2.
+inline void invert_deviations(const double* m2, Index channels, double n, double eps, double* invstd) {
+  for_each_packet<double>(channels, [&](Index c, auto extent) {
+    store(invstd + c, inverse_deviation(load<double>(m2 + c, extent), n, eps), extent);
+  });
+}
+
+// What fills them reads [count], and writes the numbers of `count` channels and what lies in their last packet.
+
+/// The numbers as doubles, or 0 without any.
+template <typename Scalar>
+void fill_numbers(const Scalar* numbers, Index count, double* filled) {
+  for_each_packet<double>(count, [&](Index c, auto extent) {
+    const auto zero = Packet<double>::all(0);
+    store(filled + c, numbers == nullptr ? zero : load<double>(numbers + c, extent));
+  });
+}
+
+/// weight * invstd; the weight 1 without any.
+template <typename Scalar>
+void fill_scale(const Scalar* weight, const double* invstd, Index count, double* scale) {
+  if (weight == nullptr) return fill_numbers(invstd, count, scale);
+  for_each_packet<double>(count, [&](Index c, auto extent) {
+    store(scale + c, load<double>(weight + c, extent) * load<double>(invstd + c, extent));
+  });
+}
+
+/// weight / sqrt(var + eps).
+template <typename Scalar>
+void fill_running_scale(const Scalar* weight, const Scalar* var, double eps, Index count, double* scale) {
+  for_each_packet<double>(count, [&](Index c, auto extent) {
+    const auto invstd = inverse_deviation(load<double>(var + c, extent), 1, eps);
+    store(scale + c, weight == nullptr ? invstd : load<double>(weight + c, extent) * invstd);
+  });
+}
+
 // 1 or 0 a channel:
 
 /// Whether a number can be a factor in lanes of float without losing digits.

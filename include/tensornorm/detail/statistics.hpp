@@ -163,9 +163,4 @@ struct MomentsReduction {
   }
 };
 
-/// 1 / sqrt(m2 / n + eps).
-inline Packet<double> inverse_deviation(Packet<double> m2, double n, double eps) {
-  return Packet<double>::all(1) / sqrt(m2 / Packet<double>::all(n) + Packet<double>::all(eps));
-}
-
 }}}  // namespace tensornorm::v0::detail
