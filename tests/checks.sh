@@ -7,7 +7,7 @@ run_tests() {
   ctest --test-dir "build/$1" -j "$jobs" --output-on-failure --no-tests=error ${skip:+-E "$skip"} | tail -n 3
 }
 # Tests of more of the same values than others already take; left out where every value is slow.
-more_of_the_same="for many values|over 20 runs|one outlier|ill-conditioned|table of accuracy|promise 11"
+more_of_the_same="for many values|over 20 runs|one outlier|ill-conditioned|table of accuracy|promise 11|ResNet-50|with a pool of"
 # has FLAG: whether this machine's processor has it.
 has() { grep -qw "$1" /proc/cpuinfo; }
 
