@@ -181,3 +181,9 @@ TEST_CASE("channel_view: elements that an index can count, and more bytes than m
   CHECK(thrown_by([&] { channel_view(over); }).find("more bytes") != std::string::npos);
   CHECK(channel_view(fits).size() == most);
 }
+
+TEST_CASE("view: tensors have a storage order, vectors of Eigen's have none") {
+  CHECK(bool{tensornorm::detail::EigenTraits<Eigen::Tensor<float, 4>>::has_order});
+  CHECK(bool{tensornorm::detail::EigenTraits<Eigen::MatrixXf>::has_order});
+  CHECK_FALSE(bool{tensornorm::detail::EigenTraits<Eigen::VectorXf>::has_order});
+}

@@ -121,6 +121,8 @@ TEST_CASE("neither y nor dx may lie over what the layer holds") {
     RowMap over(held[which]->data(), 1, 8);
     check_throws_untouched<invalid_argument>(bn, x, {"y", names[which]}, [&] { bn.forward(x, over); });
     check_throws_untouched<invalid_argument>(bn, x, {"dx", names[which]}, [&] { bn.backward(x, dy, over); });
+    RowMap behind(held[which]->data() + 7, 1, 8);  // its first element is the last of what is held, here and maybe next
+    check_throws_untouched<invalid_argument>(bn, x, {"y", "overlaps"}, [&] { bn.forward(x, behind); });
 
     // Six floats of a parameter, for a layer of two channels in training: a part of what is held is enough.
     tn::BatchNorm1d<> narrow(2);

@@ -212,6 +212,8 @@ TEST_CASE("passes: a small tensor wants no scratch, and no threads") {
   const Threads threads(2);
   CHECK_FALSE(worth_threads(threads.device, plan_reduction({8, 16, 49}, 4), 4));
   CHECK(worth_threads(threads.device, plan_reduction({8, 16, 784}, 4), 4));
+  CHECK(worth_threads(threads.device, plan_reduction({1, 1, parallel_bytes / 4}, 4), 4));
+  CHECK_FALSE(worth_threads(threads.device, plan_reduction({1, 1, parallel_bytes / 4 - 1}, 4), 4));
   CHECK_FALSE(worth_threads(Eigen::DefaultDevice{}, plan_reduction({8, 16, 784}, 4), 4));
   CHECK(scratch_size(threads.device, plan_reduction({8, 16, 49}, 4), 4) == 0);
 }

@@ -31,7 +31,7 @@ TESTS = {
     "detail/file": ["detail/file", "npy", "safetensors"],
     "detail/layer_checks": ["detail/layer_checks", "overlap", "print", *LAYER],
     "detail/layer_loading": ["detail/layer_loading", "state_dict", "state_allocation"],
-    "detail/layer_state": [*LAYER, "semantics_values", "allocation", "state_allocation"],
+    "detail/layer_state": [*LAYER, "overlap", "semantics_values", "allocation", "state_allocation"],
     "detail/little_endian": ["detail/little_endian"],
     "detail/loops": ["detail/loops", "detail/elementwise", "detail/sums"],
     "detail/normalize": ["detail/normalize", *VALUES],
