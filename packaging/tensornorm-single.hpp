@@ -2501,7 +2501,7 @@ bool moments_from_sums(const ChannelSums& sums, Index channels, double n, const 
 }
 
 /// Sums the box once more, each channel about the mean that was found, and corrects those whose first sums could not be
-/// trusted. sums, mean, m2: what was found first.
+/// trusted. sums, mean, m2: what was found first. Rare, and apart so that box_moments() stays small.
 template <typename T>
 [[gnu::noinline]] void sum_again(const Plan& plan, const Box& box, const T* x, const ChannelSums& sums, double* mean,
                                  double* m2) {
