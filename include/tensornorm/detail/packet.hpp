@@ -11,9 +11,9 @@
 #include <cstring>
 #include <type_traits>
 
-namespace tensornorm { inline namespace v0 { namespace detail {
+#include "float16.hpp"
 
-using Eigen::Index;
+namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// Whether Eigen's packets are arrays of lanes in memory, as what is done here by bytes and by the compiler's vectors
 /// relies on. On s390x before z14 its four floats are two packets of doubles: there a packet is one lane.
@@ -94,27 +94,10 @@ struct Part {
 
 // -------------------------------------------------------------------------------- conversions, written once a width
 
-/// The compiler's own vector of N values.
-template <typename T, Index N>
-struct VectorOf {
-  typedef T type __attribute__((vector_size(static_cast<std::size_t>(N) * sizeof(T))));
-};
-template <typename T>
-struct VectorOf<T, 1> {
-  using type = T;
-};
-template <typename T, Index N>
-using Vector = typename VectorOf<T, N>::type;
+// Compilers take __builtin_convertvector apart into halves and put those together again (g++ 12), so the conversions
+// that kernels spend their time in are named.
 
-/// The bytes of `from` as a To.
-template <typename To, typename From>
-void copy_bits(const From& from, To& to) {
-  static_assert(sizeof(To) == sizeof(From));
-  std::memcpy(&to, &from, sizeof(To));
-}
-
-/// Each value as a To. Compilers take the plain form apart into halves and put those together again (g++ 12), so those
-/// that kernels spend their time in are named.
+/// Each float as a double, and each double as a float.
 template <typename To, Index N, typename From>
 Vector<To, N> convert(const From& from) {
   if constexpr (N == 1) {
@@ -122,22 +105,14 @@ Vector<To, N> convert(const From& from) {
 #ifdef EIGEN_VECTORIZE_AVX512
   } else if constexpr (N == 8 && std::is_same_v<To, double>) {
     return _mm512_maskz_cvtps_pd(0xff, (__m256)from);
-  } else if constexpr (N == 8 && std::is_same_v<To, float>) {
+  } else if constexpr (N == 8) {
     return _mm512_maskz_cvtpd_ps(0xff, (__m512d)from);
-  } else if constexpr (N == 16 && std::is_same_v<To, std::uint32_t>) {
-    return (Vector<To, N>)_mm512_maskz_cvtepu16_epi32(0xffff, (__m256i)from);
-  } else if constexpr (N == 16 && std::is_same_v<To, std::uint16_t>) {
-    return (Vector<To, N>)_mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)from);
 #endif
 #ifdef EIGEN_VECTORIZE_AVX
   } else if constexpr (N == 4 && std::is_same_v<To, double>) {
     return _mm256_cvtps_pd((__m128)from);
-  } else if constexpr (N == 4 && std::is_same_v<To, float>) {
+  } else if constexpr (N == 4) {
     return _mm256_cvtpd_ps((__m256d)from);
-#endif
-#ifdef EIGEN_VECTORIZE_AVX2
-  } else if constexpr (N == 8 && std::is_same_v<To, std::uint32_t>) {
-    return (Vector<To, N>)_mm256_cvtepu16_epi32((__m128i)from);
 #endif
 #ifdef EIGEN_VECTORIZE_SSE2
   } else if constexpr (N == 2 && std::is_same_v<To, double>) {
@@ -145,6 +120,54 @@ Vector<To, N> convert(const From& from) {
 #endif
   } else {
     return __builtin_convertvector(from, Vector<To, N>);
+  }
+}
+
+/// Numbers of 16 bits as the upper halves of words, above zeros.
+template <Index N>
+Words<N> upper_halves(const Vector<std::uint16_t, N>& numbers) {
+  if constexpr (N == 1) {
+    return static_cast<std::uint32_t>(numbers) << 16;
+#ifdef EIGEN_VECTORIZE_AVX512
+  } else if constexpr (N == 16) {
+    return (Words<N>)_mm512_maskz_cvtepu16_epi32(0xffff, (__m256i)numbers) << 16;
+#endif
+#ifdef EIGEN_VECTORIZE_AVX2
+  } else if constexpr (N == 8) {
+    return (Words<N>)_mm256_cvtepu16_epi32((__m128i)numbers) << 16;
+#endif
+#ifdef EIGEN_VECTORIZE_SSE2
+  } else if constexpr (N == 4) {
+    const __m128i narrow = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(&numbers));
+    return (Words<N>)_mm_unpacklo_epi16(_mm_setzero_si128(), narrow);
+#endif
+  } else {
+    return __builtin_convertvector(numbers, Words<N>) << 16;
+  }
+}
+
+/// The upper halves of words.
+template <Index N>
+Vector<std::uint16_t, N> of_upper_halves(const Words<N>& words) {
+  using Numbers = Vector<std::uint16_t, N>;
+  if constexpr (N == 1) {
+    return static_cast<std::uint16_t>(words >> 16);
+#ifdef EIGEN_VECTORIZE_AVX512
+  } else if constexpr (N == 16) {
+    return (Numbers)_mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)(words >> 16));
+#endif
+#ifdef EIGEN_VECTORIZE_AVX2
+  } else if constexpr (N == 8) {
+    const auto lower = (__m256i)(words >> 16);
+    return (Numbers)_mm_packus_epi32(_mm256_castsi256_si128(lower), _mm256_extracti128_si256(lower, 1));
+#endif
+#ifdef EIGEN_VECTORIZE_SSE2
+  } else if constexpr (N == 4) {
+    const __m128i extended = _mm_srai_epi32((__m128i)words, 16);  // SSE2 packs signed words only
+    return (Numbers)_mm_cvtsi128_si64(_mm_packs_epi32(extended, extended));
+#endif
+  } else {
+    return __builtin_convertvector(words >> 16, Numbers);
   }
 }
 
@@ -158,39 +181,23 @@ Vector<float, N> to_floats(const Vector<Bits<T>, N>& bits) {
   if constexpr (std::is_same_v<T, float>) {
     return bits;
   } else if constexpr (std::is_same_v<T, Eigen::bfloat16>) {
-    const Vector<std::uint32_t, N> high = convert<std::uint32_t, N>(bits) << 16;
-    Vector<float, N> floats;
-    copy_bits(high, floats);
-    return floats;
+    return bits_as<Vector<float, N>>(upper_halves<N>(bits));
   } else {
     static_assert(std::is_same_v<T, Eigen::half>);
-    Vector<float, N> floats;
+#if defined(EIGEN_VECTORIZE_AVX512) && defined(__F16C__)
+    if constexpr (N == 16) return _mm512_maskz_cvtph_ps(0xffff, (__m256i)bits);
+#endif
 #if defined(EIGEN_VECTORIZE_AVX) && defined(__F16C__)
-    if constexpr (N == 4) {
-      return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(&bits)));
-    } else if constexpr (N == 8) {
-      return _mm256_cvtph_ps((__m128i)bits);
-    } else
-#ifdef EIGEN_VECTORIZE_AVX512
-        if constexpr (N == 16) {
-      return _mm512_maskz_cvtph_ps(0xffff, (__m256i)bits);
-    } else
+    if constexpr (N == 8) return _mm256_cvtph_ps((__m128i)bits);
+    if constexpr (N == 4) return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(&bits)));
 #endif
-#endif
-    {
-      Eigen::half halves[N];
-      std::memcpy(static_cast<void*>(halves), &bits, sizeof(bits));
-      float each[N];
-      for (Index i = 0; i < N; ++i) each[i] = static_cast<float>(halves[i]);
-      copy_bits(each, floats);
-      return floats;
-    }
+    return floats_of_half<N>(upper_halves<N>(bits));
   }
 }
 
 /// Floats rounded to nearest-even, as the bits of memory of the second argument's type.
 template <Index N>
-auto round_floats(const Vector<float, N>& floats, const Eigen::bfloat16*) {
+Vector<std::uint16_t, N> round_floats(const Vector<float, N>& floats, const Eigen::bfloat16*) {
 #if defined(EIGEN_VECTORIZE_AVX512) && defined(__AVX512DQ__) && defined(__AVX512BF16__)
   constexpr int quiet_nan = 0x01, subnormal = 0x20,
                 signaling_nan = 0x80;  // which the instruction below treats its own way
@@ -200,35 +207,19 @@ auto round_floats(const Vector<float, N>& floats, const Eigen::bfloat16*) {
     }
   }
 #endif
-  Vector<std::uint32_t, N> bits;
-  copy_bits(floats, bits);
-  const Vector<std::uint32_t, N> rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-  const Vector<std::uint32_t, N> nan = ((bits >> 16) & 0x8000u) | 0x7fc0u;
-  return convert<std::uint16_t, N>((bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
+  return of_upper_halves<N>(bfloat16_of_floats<N>(floats));
 }
 
 template <Index N>
-auto round_floats(const Vector<float, N>& floats, const Eigen::half*) {
+Vector<std::uint16_t, N> round_floats(const Vector<float, N>& floats, const Eigen::half*) {
 #if defined(EIGEN_VECTORIZE_AVX) && defined(__F16C__)
   constexpr int nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
-  if constexpr (N == 8) {
-    return _mm256_cvtps_ph(floats, nearest);
-  } else
+  if constexpr (N == 8) return (Vector<std::uint16_t, N>)_mm256_cvtps_ph(floats, nearest);
 #ifdef EIGEN_VECTORIZE_AVX512
-      if constexpr (N == 16) {
-    return _mm512_maskz_cvtps_ph(0xffff, floats, nearest);
-  } else
+  if constexpr (N == 16) return (Vector<std::uint16_t, N>)_mm512_maskz_cvtps_ph(0xffff, floats, nearest);
 #endif
 #endif
-  {
-    float each[N];
-    copy_bits(floats, each);
-    Vector<std::uint16_t, N> halves;
-    Eigen::half rounded[N];
-    for (Index i = 0; i < N; ++i) rounded[i] = static_cast<Eigen::half>(each[i]);
-    std::memcpy(&halves, static_cast<const void*>(rounded), sizeof(halves));
-    return halves;
-  }
+  return of_upper_halves<N>(half_of_floats<N>(floats));
 }
 
 // ------------------------------------------------------------------------------------------------- loads and stores
@@ -240,6 +231,14 @@ Packet<Lane> from_bits(const Vector<Bits<T>, width<Lane>>& bits) {
     copy_bits(bits, packet.raw);
   } else {
     static_assert(sizeof(T) < sizeof(Lane), "a load widens");
+#ifdef EIGEN_VECTORIZE_SSE2
+    if constexpr (sizeof(T) == 2 && width<Lane> == 2) {  // by way of four, which fill a register
+      std::uint32_t two;
+      copy_bits(bits, two);
+      const auto four = (Vector<std::uint16_t, 4>)std::uint64_t{two};
+      return {_mm_cvtps_pd(to_floats<T, 4>(four))};
+    }
+#endif
     copy_bits(convert<Lane, width<Lane>>(to_floats<T, width<Lane>>(bits)), packet.raw);
   }
   return packet;
