@@ -50,6 +50,13 @@ plain_compiler() {
   "$out/plain"
 }
 
+# Some warnings only an optimiser can give.
+optimised() {
+  $1 -std=c++20 -O2 -march=native $warnings -I include -isystem /usr/include/eigen3 tests/consumer/every_type.cpp \
+    -o "$out/optimised"
+  "$out/optimised"
+}
+
 with_pkg_config() {
   export PKG_CONFIG_PATH=$installed/share/pkgconfig
   local flags
@@ -127,6 +134,9 @@ for compiler in g++ clang++; do
   for standard in 17 20; do
     step "plain -I, warnings are errors, two translation units: $compiler, C++$standard" plain_compiler $compiler $standard
   done
+done
+for compiler in g++ clang++; do
+  step "plain -I, warnings are errors, every scalar type, -O2 -march=native: $compiler" optimised $compiler
 done
 step "installed, moved" install_and_move
 step "find_package: g++, C++17" consume -DHOW=FIND

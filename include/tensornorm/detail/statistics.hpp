@@ -114,7 +114,7 @@ template <typename T>
   const auto n = static_cast<double>(box.per_channel());
   const Index channels = box.channels();
   ChannelSums again;
-  alignas(cache_line) double pivot[block_lanes];
+  alignas(cache_line) double pivot[block_lanes] = {};  // as g++ 12 cannot see that it is filled
   double mean_again[block_lanes], m2_again[block_lanes];
   first_values(plan, box, x, pivot);  // where no mean was found
   for (Index c = 0; c < channels; ++c) {
