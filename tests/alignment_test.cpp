@@ -109,8 +109,8 @@ TEST_CASE_TEMPLATE("memory: sizes 1 to 67 in runs and in rows", X, RowMajor<floa
   }
 }
 
-TEST_CASE_TEMPLATE("memory: a mean so large that channels are summed again", X, RowMajor<float>, RowMajor<double>) {
-  Room<X> room(3 * 67);
+TEST_CASE("memory: a mean so large that channels are summed again") {
+  Room<RowMajor<float>> room(3 * 67);
   for (Index size = 2; size <= 67; size += 5) {
     check_pass(room, {1, 3, 1, size}, 1, true, 1e6);
     check_pass(room, {3, size, 1, 1}, 1, true, 1e6);

@@ -84,12 +84,13 @@ Words<N> half_of_floats(const Floats<N>& floats) {
   const Words<N> size = bits & ~sign_bit;
   // 13 bits of the fraction fall away. What rounds up past the largest half arrives at infinity by itself.
   const Words<N> normal = (size - half_rebias + 0xfffu + ((size >> 13) & 1u)) << 3;
-  // Next to 0.5 a float's last bit is 2^-24, as a subnormal half's: the sum is rounded as it should be.
+  // Next to 0.5 a float's last bit is 2^-24, as a subnormal half's: the sum is rounded as it should be. The lower half
+  // of 0.5 is 0, and that of the sum the number.
   const Words<N> subnormal = bits_as<Words<N>>(bits_as<Floats<N>>(size) + 0.5f) << 16;
   const Words<N> finite = at_least<N>(size, least_normal) ? normal : subnormal;
   const Words<N> infinity = Words<N>{} + 0x7c000000u, nan = Words<N>{} + 0x7e000000u;
   const Words<N> beyond = at_least<N>(size, float_infinity + 1) ? nan : infinity;
-  return (at_least<N>(size, too_large) ? beyond : finite & ~sign_bit) | (bits & sign_bit);
+  return (at_least<N>(size, too_large) ? beyond : finite) | (bits & sign_bit);
 }
 
 }}}  // namespace tensornorm::v0::detail

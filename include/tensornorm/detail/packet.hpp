@@ -164,7 +164,9 @@ Vector<std::uint16_t, N> of_upper_halves(const Words<N>& words) {
 #ifdef EIGEN_VECTORIZE_SSE2
   } else if constexpr (N == 4) {
     const __m128i extended = _mm_srai_epi32((__m128i)words, 16);  // SSE2 packs signed words only
-    return (Numbers)_mm_cvtsi128_si64(_mm_packs_epi32(extended, extended));
+    Numbers numbers;
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(&numbers), _mm_packs_epi32(extended, extended));
+    return numbers;
 #endif
   } else {
     return __builtin_convertvector(words >> 16, Numbers);
@@ -199,8 +201,8 @@ Vector<float, N> to_floats(const Vector<Bits<T>, N>& bits) {
 template <Index N>
 Vector<std::uint16_t, N> round_floats(const Vector<float, N>& floats, const Eigen::bfloat16*) {
 #if defined(EIGEN_VECTORIZE_AVX512) && defined(__AVX512DQ__) && defined(__AVX512BF16__)
-  constexpr int quiet_nan = 0x01, subnormal = 0x20,
-                signaling_nan = 0x80;  // which the instruction below treats its own way
+  // What the instruction below treats its own way.
+  constexpr int quiet_nan = 0x01, subnormal = 0x20, signaling_nan = 0x80;
   if constexpr (N == 16) {
     if (_mm512_fpclass_ps_mask(floats, quiet_nan | subnormal | signaling_nan) == 0) {
       return (Vector<std::uint16_t, N>)_mm512_maskz_cvtneps_pbh(0xffff, floats);
