@@ -50,22 +50,28 @@ class Contest {
 
   /// `spins`: its own threads stay busy a while after a call, and are waited for.
   void add(const std::string& name, const Call& call, bool spins = false) {
-    all_.push_back({name, call, spins, 1, {}});
+    all_.push_back({name, call, spins, 1, 1, {}});
   }
 
-  /// Each contender in each round: one call to warm up, then as many as make a time that can be measured.
+  /// Each contender in each round: some calls to warm up, caches and threads, then as many as make a time that can be
+  /// measured.
   void run(int rounds) {
+    constexpr double warm_nanoseconds = 100e3, sample_nanoseconds = 500e3;
+    const auto calls = [](double nanoseconds, double once) {
+      return std::clamp(static_cast<int>(nanoseconds / once), 1, 2000);
+    };
     for (Entry& e : all_) {
       e.call();
       const double once = std::max(time_of(e, 1), 1.0);
-      constexpr double sample_nanoseconds = 40e3;
-      e.calls = std::clamp(static_cast<int>(sample_nanoseconds / once), 1, 2000);
+      e.warm_calls = calls(warm_nanoseconds, once);
+      e.calls = calls(sample_nanoseconds, once);
+      if (e.spins) rest();
     }
     for (int round = 0; round < rounds; ++round) {
       for (Entry& e : all_) {
-        e.call();
+        time_of(e, e.warm_calls);
         e.samples.nanoseconds.push_back(time_of(e, e.calls));
-        if (e.spins) std::this_thread::sleep_for(std::chrono::milliseconds(3));
+        if (e.spins) rest();
       }
     }
   }
@@ -83,13 +89,15 @@ class Contest {
     std::string name;
     Call call;
     bool spins;
-    int calls;
+    int warm_calls, calls;  // a sample
     Samples samples;
   };
 
   std::vector<Entry>::const_iterator find(const std::string& name) const {
     return std::find_if(all_.begin(), all_.end(), [&](const Entry& e) { return e.name == name; });
   }
+  /// Until threads that spin have fallen asleep: OpenMP's take some milliseconds.
+  static void rest() { std::this_thread::sleep_for(std::chrono::milliseconds(10)); }
   static double time_of(const Entry& e, int calls) {
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < calls; ++i) e.call();

@@ -2,7 +2,9 @@
 // in.
 #pragma once
 
+#include <cstdlib>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,9 @@ inline std::vector<PeersOf>& peer_libraries() {
 }
 
 inline std::vector<Peer> all_peers(const Layer& layer, Buffers<float>& buffers, int threads) {
+  if (threads > 1 && !peer_libraries().empty() && std::getenv("OMP_PROC_BIND") == nullptr) {
+    throw std::runtime_error("run with OMP_PROC_BIND=true: threads of OpenMP would share the caller's core");
+  }
   std::vector<Peer> peers;
   for (const PeersOf& peers_of : peer_libraries()) {
     for (Peer& peer : peers_of(layer, buffers, threads)) peers.push_back(std::move(peer));

@@ -45,11 +45,19 @@ struct Device {
   Pool* getPool() const { return pool; }
 };
 
+/// What a thread does with its items: visit(item) for each.
+template <typename Visit>
+auto each(const Visit& visit) {
+  return [visit](auto next) {
+    for (Index item; next(item);) visit(item);
+  };
+}
+
 void check_each_item_once(const Eigen::ThreadPoolDevice& device) {
   for (const Index items : {0, 1, 2, 3, 7, 64, 1000}) {
     for (int round = 0; round < 20; ++round) {
       Counts counts(items);
-      for_each_item(device, items, [&](Index item) { counts(item); });
+      share_items(device, items, round % 2 == 1, each([&](Index item) { counts(item); }));
       CHECK(counts.all(1));
     }
   }
@@ -61,6 +69,9 @@ TEST_CASE("parallel: each item once, in order, without threads") {
   std::vector<Index> order;
   for_each_item(Eigen::DefaultDevice{}, 5, [&](Index item) { order.push_back(item); });
   CHECK(order == std::vector<Index>{0, 1, 2, 3, 4});
+  order.clear();
+  share_items(Eigen::DefaultDevice{}, 5, true, each([&](Index item) { order.push_back(item); }));
+  CHECK(order == std::vector<Index>{4, 3, 2, 1, 0});
   CHECK(threads_of(Eigen::DefaultDevice{}) == 1);
 }
 
@@ -138,15 +149,15 @@ TEST_CASE("parallel: finish waits for a helper in the middle of an item") {
   SharedItems items(2, 2);
   std::atomic<int> started{0};
   std::atomic<bool> may_end{false}, ended{false};
-  const auto slow = [&](Index) {
+  const auto slow = each([&](Index) {
     ++started;
     while (!may_end) std::this_thread::yield();
     ended = true;
-  };
+  });
   std::thread helper([&] { items.help(slow, 1); });
   while (started == 0) std::this_thread::yield();
   Index mine = 0;
-  items.run([&](Index) { ++mine; }, 0);  // the helper holds one, the other is left
+  each([&](Index) { ++mine; })(SharedItems::Worker(items, 0));  // the helper holds one, the other is left
   CHECK(mine == 1);
   std::thread release([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -155,7 +166,7 @@ TEST_CASE("parallel: finish waits for a helper in the middle of an item") {
   items.finish();
   CHECK(ended);
   Index late = 0;
-  items.help([&](Index) { ++late; }, 1);
+  items.help(each([&](Index) { ++late; }), 1);
   CHECK(late == 0);
   helper.join();
   release.join();
@@ -165,20 +176,26 @@ TEST_CASE("parallel: no helper starts after finish, even if items are left") {
   SharedItems items(3, 2);
   items.finish();
   Index done = 0;
-  items.help([&](Index) { ++done; }, 1);
+  items.help(each([&](Index) { ++done; }), 1);
   CHECK(done == 0);
 }
 
-TEST_CASE("parallel: a worker begins with its own share, then takes what is left of the others'") {
+TEST_CASE("parallel: a worker begins with its own share, either way round, then takes what is left of the others'") {
   for (const Index count : {1, 2, 3, 7, 10}) {
     for (const Index workers : {1, 2, 3, 4}) {
       for (Index worker = 0; worker < workers; ++worker) {
-        SharedItems items(count, workers);
-        std::vector<Index> order, expected;
-        items.run([&](Index item) { order.push_back(item); }, worker);
-        for (Index item = count * worker / workers; item < count; ++item) expected.push_back(item);
-        for (Index item = 0; item < count * worker / workers; ++item) expected.push_back(item);
-        CHECK(order == expected);
+        std::vector<Index> forth, back, own_forth, own_back;
+        SharedItems ascending(count, workers), descending(count, workers, true);
+        each([&](Index item) { forth.push_back(item); })(SharedItems::Worker(ascending, worker));
+        each([&](Index item) { back.push_back(item); })(SharedItems::Worker(descending, worker));
+        for (Index k = 0; k < workers; ++k) {
+          const Index share = (worker + k) % workers;
+          const Index begin = count * share / workers, end = count * (share + 1) / workers;
+          for (Index item = begin; item < end; ++item) own_forth.push_back(item);
+          for (Index item = end; item > begin; --item) own_back.push_back(item - 1);
+        }
+        CHECK(forth == own_forth);
+        CHECK(back == own_back);
       }
     }
   }

@@ -187,17 +187,24 @@ void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& 
 template <typename Device, typename Map>
 void map_all(const Device& device, const Plan& plan, Index value_bytes, bool last_to_first, const Map& map) {
   const Index chunks = plan.chunks, blocks = plan.blocks;
-  const auto order = [&](Index k, Index count) { return last_to_first ? count - 1 - k : k; };
   if (!worth_threads(device, plan, value_bytes)) {
+    const auto order = [&](Index k, Index count) { return last_to_first ? count - 1 - k : k; };
     for (Index b = 0; b < blocks; ++b) {
       const auto map_box = map(order(b, blocks));
       for (Index k = 0; k < chunks; ++k) map_box(plan.box(order(b, blocks), order(k, chunks)));
     }
     return;
   }
-  for_each_item(device, blocks * chunks, [&](Index item) {
-    const Index i = order(item, blocks * chunks);
-    map(i / chunks)(plan.box(i / chunks, i % chunks));
+  share_items(device, blocks * chunks, last_to_first, [&](auto next) {
+    Index item;
+    for (bool more = next(item); more;) {
+      const Index block = item / chunks;
+      const auto map_box = map(block);  // folds the block's numbers: once for all chunks in a row
+      do {
+        map_box(plan.box(block, item % chunks));
+        more = next(item);
+      } while (more && item / chunks == block);
+    }
   });
 }
 
