@@ -56,7 +56,7 @@ class Contest {
   /// Each contender in each round: some calls to warm up, caches and threads, then as many as make a time that can be
   /// measured.
   void run(int rounds) {
-    constexpr double warm_nanoseconds = 100e3, sample_nanoseconds = 500e3;
+    constexpr double warm_nanoseconds = 500e3, sample_nanoseconds = 1e6;
     const auto calls = [](double nanoseconds, double once) {
       return std::clamp(static_cast<int>(nanoseconds / once), 1, 2000);
     };
@@ -65,13 +65,14 @@ class Contest {
       const double once = std::max(time_of(e, 1), 1.0);
       e.warm_calls = calls(warm_nanoseconds, once);
       e.calls = calls(sample_nanoseconds, once);
-      if (e.spins) rest();
     }
     for (int round = 0; round < rounds; ++round) {
-      for (Entry& e : all_) {
+      for (std::size_t i = 0; i < all_.size(); ++i) {
+        Entry& e = all_[i];
+        const Entry& before = all_[i > 0 ? i - 1 : all_.size() - 1];
+        if (before.spins && !e.spins) rest();
         time_of(e, e.warm_calls);
         e.samples.nanoseconds.push_back(time_of(e, e.calls));
-        if (e.spins) rest();
       }
     }
   }
@@ -97,7 +98,7 @@ class Contest {
     return std::find_if(all_.begin(), all_.end(), [&](const Entry& e) { return e.name == name; });
   }
   /// Until threads that spin have fallen asleep: OpenMP's take some milliseconds.
-  static void rest() { std::this_thread::sleep_for(std::chrono::milliseconds(10)); }
+  static void rest() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
   static double time_of(const Entry& e, int calls) {
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < calls; ++i) e.call();

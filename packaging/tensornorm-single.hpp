@@ -44,6 +44,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -1632,6 +1633,35 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
   }
 }
 
+/// The pass over long runs of one block in the company of sums over another: wherever some of the other's elements have
+/// been summed, as many of this one's are mapped. Sums keep the processor busy and this keeps memory busy, so the two
+/// together take little longer than one of them.
+template <typename Lane, typename F, typename T, typename Write>
+class MapBeside {
+ public:
+  /// distance: from an element of the block that is mapped to the one of the block that is summed. table: [K][channels]
+  /// of the block that is mapped.
+  MapBeside(const F& f, const Coefficients<Lane, F::coefficients>& table, T* out, Index distance)
+      : f_(f), table_(table), out_(out), distance_(distance) {}
+
+  /// For channel c of the blocks: a functor of the elements [offset, offset + count) that have been summed.
+  auto of_channel(Index c) const {
+    const auto coefficients = each<F::coefficients>([&](auto j) { return Packet<Lane>::all(table_.values[j][c]); });
+    return [coefficients, f = f_, out = out_, distance = distance_](Index offset, Index count) {
+      for_each_packet<Lane>(count, [=](Index l, auto extent) {
+        const Index at = offset - distance + l;
+        Write{}(out + at, f(at, coefficients, extent), extent);
+      });
+    };
+  }
+
+ private:
+  F f_;
+  const Coefficients<Lane, F::coefficients>& table_;
+  T* out_;
+  Index distance_;
+};
+
 /// out = f over the box. O(values); reads what f reads, writes the box of out once.
 template <typename Lane, typename F, typename T>
 void map_box(const Plan& plan, const Box& box, const F& f, const Coefficients<Lane, F::coefficients>& table, T* out,
@@ -1821,14 +1851,20 @@ PacketSums sum_in_lanes(const Term& term, Index r) {
 }
 
 /// What is asked for on the way through a patch: what lies `distance` elements further, once a cache line, so at every
-/// `rows`-th row and every `lanes`-th lane.
+/// `rows`-th row and every `lanes`-th lane. Beyond `end` that is `gap` further still.
 struct Ahead {
   Index distance = 0;  // 0: nothing
   Index rows = 1, lanes = 1;
+  Index end = std::numeric_limits<Index>::max(), gap = 0;
+
+  Index from(Index offset) const {
+    const Index next = offset + distance;
+    return next < end ? next : next + gap;
+  }
 };
 
-/// Sums over `rows` rows of `lanes` lanes each: add(lane, sums) for every packet of lanes of every tile of rows.
-/// column_at(lane, extent) gives u and v at each row of a lane.
+/// Sums over `rows` rows of `lanes` lanes each: add(row, height, lane, sums) for every packet of lanes of every tile of
+/// rows. column_at(lane, extent) gives u and v at each row of a lane.
 template <typename ColumnAt, typename Add>
 void sum_patch(Index rows, Index lanes, const Ahead& ahead, const ColumnAt& column_at, const Add& add) {
   const auto tile = [&](Index r, auto tile_height) {
@@ -1836,9 +1872,9 @@ void sum_patch(Index rows, Index lanes, const Ahead& ahead, const ColumnAt& colu
     for_each_packet<double>(lanes, [&](Index l, auto extent) {
       const auto column = column_at(l, extent);
       if (ahead.distance != 0 && l % ahead.lanes == 0) {
-        for (Index row = r; row < r + height; row += ahead.rows) column.prefetch(row, ahead.distance);
+        for (Index row = r; row < r + height; row += ahead.rows) column.prefetch(row, ahead);
       }
-      add(l, sum_in_lanes<height>(column, r));
+      add(r, Index{height}, l, sum_in_lanes<height>(column, r));
     });
   };
   Index r = 0;
@@ -1886,7 +1922,7 @@ struct Column {
   Extent extent;
 
   Packet<double> u(Index row) const { return keep(terms.u(first + row * stride, centre, extent), extent); }
-  void prefetch(Index row, Index ahead) const { terms.prefetch(first + row * stride + ahead); }
+  void prefetch(Index row, const Ahead& ahead) const { terms.prefetch(ahead.from(first + row * stride)); }
   Packet<double> v(Index row, Packet<double> u) const { return terms.v(u, first + row * stride, centre, extent); }
 };
 
@@ -1917,7 +1953,7 @@ template <typename Terms>
           return Column<Terms, decltype(extent)>{terms, first + l, stride, load<double>(lane_centre + l, extent),
                                                  extent};
         },
-        [&](Index l, const PacketSums& s) {
+        [&](Index, Index, Index l, const PacketSums& s) {
           store(into.u + l, load<double>(into.u + l) + s.u);
           store(into.uv + l, load<double>(into.uv + l) + s.uv);
         });
@@ -1938,12 +1974,23 @@ inline constexpr Index long_run = piece_columns * width<double>;  // from here o
 /// Channels whose short runs are summed in turn, row after row: their runs are neighbours in memory, and together long
 /// enough for the hardware's prefetchers (32x256x14x14: an eighth faster).
 inline constexpr Index neighbours = 32;
-inline constexpr Index run_ahead = 1024;  // elements; measured on 32x64x56x56 and 8x64x112x112: a tenth faster
 
-/// Sums over a piece of one channel, of any rows `stride` apart.
-template <typename Terms>
+/// How far ahead of sums over long runs memory is asked for, in elements of each of one or two inputs. Measured on
+/// 32x64x56x56 and 8x64x112x112: half and twice as far were up to a tenth slower.
+inline constexpr Index run_ahead[] = {0, 4096, 1024};
+
+/// What goes along with sums over long runs: nothing. Others do, when the elements [offset, offset + count) of a
+/// channel of the box have been summed, some other work about as large: see overlap.hpp.
+struct Alone {
+  auto of_channel(Index) const {
+    return [](Index /*offset*/, Index /*count*/) {};
+  }
+};
+
+/// Sums over a piece of one channel, of any rows `stride` apart. beside(row, height, lane): after each tile.
+template <typename Terms, typename Beside>
 PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows, Index lanes, Index stride,
-                     const Ahead& ahead) {
+                     const Ahead& ahead, const Beside& beside) {
   const auto centres = Packet<double>::all(centre);
   PacketSums sum = PacketSums::zero();
   sum_patch(
@@ -1951,7 +1998,10 @@ PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows,
       [&](Index l, auto extent) {
         return Column<Terms, decltype(extent)>{terms, first + l, stride, centres, extent};
       },
-      [&](Index, const PacketSums& s) { sum = sum + s; });
+      [&](Index row, Index height, Index, const PacketSums& s) {
+        sum = sum + s;
+        beside(row, height);
+      });
   return sum;
 }
 
@@ -1969,26 +2019,41 @@ template <typename Terms>
       const Index rows = std::min(step, box.outer_end - o);
       for (Index c = group; c < end; ++c) {
         const Index first = plan.shape.offset(o, box.channel_begin + c, box.inner_begin);
-        totals[c - group] = totals[c - group] + sum_piece(terms, centre[c], first, rows, run, stride, ahead);
+        totals[c - group] =
+            totals[c - group] + sum_piece(terms, centre[c], first, rows, run, stride, ahead, [](Index, Index) {});
       }
     }
     for (Index c = group; c < end; ++c) sums.set(c, totals[c - group]);
   }
 }
 
-template <typename Terms>
+template <typename Terms, typename Companion>
 [[gnu::flatten]] void sum_long_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
-                                    Index distance, ChannelSums& sums) {
+                                    ChannelSums& sums, const Companion companion) {
   constexpr Index W = width<double>;
-  const Ahead ahead{distance, std::max<Index>(1, line_values<Terms> / W), 1};
+  const Shape& shape = plan.shape;
+  const Index run = box.inner_end - box.inner_begin;
+  Ahead ahead{plan.beyond_cache ? std::min(run_ahead[Terms::inputs], run) : 0,
+              std::max<Index>(1, line_values<Terms> / W), 1};
   for (Index c = 0; c < box.channels(); ++c) {
+    const Index channel = box.channel_begin + c;
+    const auto beside = companion.of_channel(c);
     PacketSums total = PacketSums::zero();
     for (Index o = box.outer_begin; o < box.outer_end; ++o) {
+      if (ahead.distance != 0) {  // after this run comes the channel's next one, or the next channel
+        ahead.end = shape.offset(o, channel, box.inner_end);
+        const bool last = o + 1 == shape.outer;
+        ahead.gap = shape.offset(last ? 0 : o + 1, last ? channel + 1 : channel, box.inner_begin) - ahead.end;
+      }
       for (Index i = box.inner_begin; i < box.inner_end; i += piece_values) {
-        const Index first = plan.shape.offset(o, box.channel_begin + c, i);
+        const Index first = shape.offset(o, channel, i);
         const Index length = std::min(piece_values, box.inner_end - i), whole = round_down(length, W);
-        PacketSums sum = sum_piece(terms, centre[c], first, length / W, W, W, ahead);
-        if (whole < length) sum = sum + sum_piece(terms, centre[c], first + whole, 1, length - whole, 0, ahead);
+        PacketSums sum = sum_piece(terms, centre[c], first, length / W, W, W, ahead,
+                                   [&](Index row, Index height) { beside(first + row * W, height * W); });
+        if (whole < length) {
+          sum = sum + sum_piece(terms, centre[c], first + whole, 1, length - whole, 0, ahead,
+                                [&](Index, Index) { beside(first + whole, length - whole); });
+        }
         total = total + sum;
       }
     }
@@ -1996,26 +2061,27 @@ template <typename Terms>
   }
 }
 
-template <typename Terms>
-void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums) {
-  // One input: the next block, both are in L2 then. With two, both blocks would not fit: what comes next in this one.
-  const Index next = Terms::inputs > 1 ? run_ahead : plan.block_channels * plan.shape.inner;
-  const Index distance = plan.beyond_cache ? next : 0;
+template <typename Terms, typename Companion>
+void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums,
+              const Companion& companion) {
   const bool several = box.outer_end - box.outer_begin > 1;
   if (several && box.inner_end - box.inner_begin < long_run) {
-    sum_short_runs(plan, box, terms, centre, distance, sums);
+    // One input: the next block, both are in L2 then. With two, both blocks would not fit: what comes next in this one.
+    const Index next = Terms::inputs > 1 ? run_ahead[2] : plan.block_channels * plan.shape.inner;
+    sum_short_runs(plan, box, terms, centre, plan.beyond_cache ? next : 0, sums);
   } else {
-    sum_long_runs(plan, box, terms, centre, distance, sums);
+    sum_long_runs(plan, box, terms, centre, sums, companion);
   }
 }
 
 /// Sums over every channel of the box; order fixed by the shape.
-template <typename Terms>
-void sum_box(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums) {
+template <typename Terms, typename Companion = Alone>
+void sum_box(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums,
+             const Companion& companion = {}) {
   if (plan.rows) {
     sum_rows(plan, box, terms, centre, sums);
   } else {
-    sum_runs(plan, box, terms, centre, sums);
+    sum_runs(plan, box, terms, centre, sums, companion);
   }
 }
 
@@ -2148,6 +2214,11 @@ struct GradientEval {
 
 }}}  // namespace tensornorm::v0::detail
 
+// ---- tensornorm/detail/overlap.hpp
+// Sums of one block while the block before it is mapped, a few packets of each in turn. Sums keep the processor busy
+// and mapping keeps memory busy, so that both together take little longer than a copy. For one input, whose two blocks
+// fit in L2 together; backward, with two inputs, became slower.
+
 // ---- tensornorm/detail/passes.hpp
 // Passes over a whole tensor, on any number of threads: reduce every channel to two numbers, map every element, or both
 // a block at a time, so that a block is mapped while it is still in cache from being reduced.
@@ -2169,39 +2240,60 @@ using Eigen::Index;
 /// the pool is itself waiting here.
 ///
 /// Each worker begins with a share of neighbouring items, the same from pass to pass, so that what is still in its
-/// core's cache is of use; then it takes what is left of the others' shares.
+/// core's cache is of use; then it takes what is left of the others' shares. A pass that walks back walks every share
+/// back.
 class SharedItems {
  public:
-  SharedItems(Index items, Index workers) : items_(items), next_(static_cast<std::size_t>(workers)) {
+  SharedItems(Index items, Index workers, bool last_to_first = false)
+      : items_(items), last_to_first_(last_to_first), next_(static_cast<std::size_t>(workers)) {
     for (Index w = 0; w < workers; ++w) next(w) = begin_of(w);
   }
 
-  template <typename Work>
-  void run(const Work& work, Index worker) {
-    const Index workers = static_cast<Index>(next_.size());
-    for (Index k = 0; k < workers; ++k) {
-      const Index share = (worker + k) % workers, end = begin_of(share + 1);
-      for (Index item = next(share)++; item < end; item = next(share)++) work(item);
+  /// What one worker takes: next(item) gives it the next item, until there is none.
+  class Worker {
+   public:
+    Worker(SharedItems& shared, Index number) : shared_(shared), number_(number) {}
+    bool operator()(Index& item) {
+      const Index workers = static_cast<Index>(shared_.next_.size());
+      for (; shares_done_ < workers; ++shares_done_) {
+        const Index share = (number_ + shares_done_) % workers;
+        const Index begin = shared_.begin_of(share), end = shared_.begin_of(share + 1);
+        const Index next = shared_.next(share)++;
+        if (next >= end) continue;
+        item = shared_.last_to_first_ ? begin + end - 1 - next : next;
+        return true;
+      }
+      return false;
     }
-  }
 
-  /// Runs as a helper, if there is anything left to do.
+   private:
+    SharedItems& shared_;
+    Index number_, shares_done_ = 0;
+  };
+
+  /// work(next) as a helper, if there is anything left to do.
   template <typename Work>
-  void help(const Work& work, Index worker) {
+  void help(const Work& work, Index number) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (closed_) return;
       ++helpers_;
     }
-    run(work, worker);
+    work(Worker(*this, number));
     const std::lock_guard<std::mutex> lock(mutex_);
     if (--helpers_ == 0) idle_.notify_all();
   }
 
-  /// Lets no further helper start, and waits for those at work.
+  /// Lets no further helper start, and waits for those at work: awake at first, as what is left of an item mostly takes
+  /// less time than to fall asleep and be woken.
   void finish() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      closed_ = true;
+    }
+    constexpr int patience = 1000;  // a fraction of a millisecond
+    for (int turn = 0; turn < patience && helpers_ > 0; ++turn) std::this_thread::yield();
     std::unique_lock<std::mutex> lock(mutex_);
-    closed_ = true;
     idle_.wait(lock, [&] { return helpers_ == 0; });
   }
 
@@ -2210,11 +2302,12 @@ class SharedItems {
   std::atomic<Index>& next(Index share) { return next_[static_cast<std::size_t>(share)]; }
 
   const Index items_;
+  const bool last_to_first_;
   std::vector<std::atomic<Index>> next_;  // of each share
   std::mutex mutex_;
   std::condition_variable idle_;
   bool closed_ = false;
-  Index helpers_ = 0;
+  std::atomic<Index> helpers_{0};
 };
 
 template <typename Device>
@@ -2223,28 +2316,40 @@ int threads_of(const Device& device) {
 }
 inline int threads_of(const Eigen::DefaultDevice&) { return 1; }
 
-/// work(0), ..., work(items - 1), each once, on the threads of the device; work must not throw. Returns when all are
-/// done. When memory runs out fewer threads help; nothing is thrown.
+/// work(next) on each thread of the device that helps, where next(item) gives a thread its next one of `items` items:
+/// each item to one thread. work must not throw. Returns when all are done. When memory runs out fewer threads help;
+/// nothing is thrown. last_to_first: each thread begins with the last of the items that are its own in other passes.
 template <typename Device, typename Work>
-void for_each_item(const Device& device, Index items, const Work& work) {
+void share_items(const Device& device, Index items, bool last_to_first, const Work& work) {
   if constexpr (!std::is_same_v<Device, Eigen::DefaultDevice>) {
     const Index helpers = std::min<Index>(threads_of(device), items) - 1;
     if (helpers > 0) {
       std::shared_ptr<SharedItems> shared;
       try {
-        shared = std::make_shared<SharedItems>(items, helpers + 1);
+        shared = std::make_shared<SharedItems>(items, helpers + 1, last_to_first);
         for (Index h = 1; h <= helpers; ++h) {
           device.getPool()->Schedule([shared, &work, h] { shared->help(work, h); });
         }
       } catch (const std::bad_alloc&) {  // the helpers that were found are enough
       }
       if (shared) {
-        shared->run(work, 0);
+        work(SharedItems::Worker(*shared, 0));
         return shared->finish();
       }
     }
   }
-  for (Index item = 0; item < items; ++item) work(item);
+  work([=, done = Index{0}](Index& item) mutable {
+    item = last_to_first ? items - 1 - done : done;
+    return done++ < items;
+  });
+}
+
+/// work(0), ..., work(items - 1), each once, in the same way.
+template <typename Device, typename Work>
+void for_each_item(const Device& device, Index items, const Work& work) {
+  share_items(device, items, false, [&](auto next) {
+    for (Index item; next(item);) work(item);
+  });
 }
 
 }}}  // namespace tensornorm::v0::detail
@@ -2286,6 +2391,14 @@ class BlockMap {
     if (!all_fit_) map_wide_channels(plan, box, out);
   }
 
+  /// Whether every channel can be computed in lanes, as beside() does.
+  bool all_fit() const { return all_fit_; }
+  /// The same as company for sums over a block `distance` elements further on.
+  template <typename Write, typename T>
+  auto beside(T* out, Index distance) const {
+    return MapBeside<Lane, F, T, Write>(f_, table_, out, distance);
+  }
+
  private:
   bool fits(Index c) const {
     const Index lane = c % width<double>;
@@ -2323,13 +2436,24 @@ class BlockMap {
 
 /// map(block)(box), as map_all() calls it, for an operation f; fill() gives the numbers of a range of channels.
 template <typename F, typename T, typename Fill>
-auto mapping(const Plan& plan, const F& f, T* out, const Movement& movement, const Fill& fill) {
-  return [=, &plan](Index block) {
+struct Mapping {
+  using Map = BlockMap<F, LaneOf<T>>;
+  const Plan& plan;
+  F f;
+  T* out;
+  Movement movement;
+  Fill fill;
+
+  auto operator()(Index block) const {
     const Box whole = plan.box(block, 0);
-    return [=, &plan, map = BlockMap<F, LaneOf<T>>(f, whole.channel_begin, whole.channels(), fill)](const Box& box) {
+    return [this, map = Map(f, whole.channel_begin, whole.channels(), fill)](const Box& box) {
       map(plan, box, out, movement);
     };
-  };
+  }
+};
+template <typename F, typename T, typename Fill>
+Mapping<F, T, Fill> mapping(const Plan& plan, const F& f, T* out, const Movement& movement, const Fill& fill) {
+  return {plan, f, out, movement, fill};
 }
 
 // `second`: the element pass follows one that read the block, and is followed by one that reads the neighbour.
@@ -2424,18 +2548,31 @@ void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& 
 template <typename Device, typename Map>
 void map_all(const Device& device, const Plan& plan, Index value_bytes, bool last_to_first, const Map& map) {
   const Index chunks = plan.chunks, blocks = plan.blocks;
-  const auto order = [&](Index k, Index count) { return last_to_first ? count - 1 - k : k; };
   if (!worth_threads(device, plan, value_bytes)) {
+    const auto order = [&](Index k, Index count) { return last_to_first ? count - 1 - k : k; };
     for (Index b = 0; b < blocks; ++b) {
       const auto map_box = map(order(b, blocks));
       for (Index k = 0; k < chunks; ++k) map_box(plan.box(order(b, blocks), order(k, chunks)));
     }
     return;
   }
-  for_each_item(device, blocks * chunks, [&](Index item) {
-    const Index i = order(item, blocks * chunks);
-    map(i / chunks)(plan.box(i / chunks, i % chunks));
+  share_items(device, blocks * chunks, last_to_first, [&](auto next) {
+    Index item;
+    for (bool more = next(item); more;) {
+      const Index block = item / chunks;
+      const auto map_box = map(block);  // folds the block's numbers: once for all chunks in a row
+      do {
+        map_box(plan.box(block, item % chunks));
+        more = next(item);
+      } while (more && item / chunks == block);
+    }
   });
+}
+
+/// Whether threads share the chunks of a block, as blocks are too few for all of them.
+template <typename Device>
+bool shares_chunks(const Device& device, const Plan& plan, Index value_bytes) {
+  return worth_threads(device, plan, value_bytes) && plan.chunks > 1 && plan.blocks < 8 * threads_of(device);
 }
 
 /// Reduces, then finish(channel_begin, channel_end), then maps: a block at a time where one thread can have a whole
@@ -2443,8 +2580,7 @@ void map_all(const Device& device, const Plan& plan, Index value_bytes, bool las
 template <typename Device, typename R, typename Finish, typename Map>
 void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
                     Scratch& scratch, const Finish& finish, const Map& map) {
-  const bool threads = worth_threads(device, plan, value_bytes);
-  if (threads && plan.chunks > 1 && plan.blocks < 8 * threads_of(device)) {
+  if (shares_chunks(device, plan, value_bytes)) {
     reduce(device, plan, value_bytes, r, a, b, scratch);
     finish(Index{0}, plan.shape.channels);
     return map_all(device, plan, value_bytes, true, map);
@@ -2456,8 +2592,103 @@ void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, c
     const auto map_box = map(block);
     for (Index chunk = plan.chunks - 1; chunk >= 0; --chunk) map_box(plan.box(block, chunk));
   };
-  if (threads) return for_each_item(device, plan.blocks, work);
+  if (worth_threads(device, plan, value_bytes)) return for_each_item(device, plan.blocks, work);
   for (Index block = 0; block < plan.blocks; ++block) work(block);
+}
+
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+/// A reduction R whose sums take a companion along: r.box(plan, box, a, b, companion).
+template <typename R, typename Companion>
+struct InCompany {
+  const R& r;
+  const Companion& companion;
+
+  void box(const Plan& plan, const Box& box, double* a, double* b) const { r.box(plan, box, a, b, companion); }
+  void merge(Index before, Index count, double& a, double& b, double box_a, double box_b) const {
+    r.merge(before, count, a, b, box_a, box_b);
+  }
+};
+
+/// Whether blocks can be mapped beside sums: there are several, of long runs, and what is streamed starts aligned in
+/// each of them.
+template <typename Map>
+bool can_overlap(const Plan& plan, const Map& map) {
+  constexpr auto line = static_cast<std::uintptr_t>(cache_line);
+  const auto run_bytes = static_cast<std::uintptr_t>(plan.shape.inner) * sizeof(*map.out);
+  const bool aligned = reinterpret_cast<std::uintptr_t>(map.out) % line == 0 && run_bytes % line == 0;
+  return !plan.rows && plan.blocks > 1 && plan.shape.inner >= long_run && (aligned || !map.movement.streamed);
+}
+
+/// A block that has been reduced, and waits to be mapped beside the sums of the next one.
+template <typename F, typename T, typename Fill>
+class BlockBehind {
+ public:
+  BlockBehind(const Mapping<F, T, Fill>& map, Index block)
+      : mapping_(map),
+        block_(block),
+        first_(map.plan.box(block, 0).channel_begin),
+        count_(map.plan.box(block, 0).channels()),
+        map_(map.f, first_, count_, map.fill) {}
+
+  /// Reduces `block` and maps this one beside it, with the same results as one after the other.
+  template <typename R>
+  void map_beside(Index block, const R& r, double* a, double* b) const {
+    const Box box = mapping_.plan.box(block, 0);
+    if (!map_.all_fit() || box.channels() != count_) {
+      map_alone();
+      return reduce_block(mapping_.plan, block, r, a, b);
+    }
+    const Index distance = mapping_.plan.shape.offset(0, box.channel_begin - first_, 0);
+    const auto reduce = [&](auto write) {
+      const auto companion = map_.template beside<decltype(write)>(mapping_.out, distance);
+      reduce_block(mapping_.plan, block, InCompany<R, decltype(companion)>{r, companion}, a, b);
+    };
+    if (mapping_.movement.streamed) {
+      reduce(Streamed{});
+      fence_streams();
+    } else {
+      reduce(Cached{});
+    }
+  }
+
+  void map_alone() const {
+    for (Index chunk = 0; chunk < mapping_.plan.chunks; ++chunk) {
+      map_(mapping_.plan, mapping_.plan.box(block_, chunk), mapping_.out, mapping_.movement);
+    }
+  }
+
+ private:
+  const Mapping<F, T, Fill>& mapping_;
+  Index block_, first_, count_;
+  BlockMap<F, LaneOf<T>> map_;
+};
+
+/// As reduce_and_map(), with the same bits, for a reduction that takes company. O(values).
+template <typename Device, typename R, typename Finish, typename F, typename T, typename Fill>
+void reduce_and_map_beside(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
+                           Scratch& scratch, const Finish& finish, const Mapping<F, T, Fill>& map) {
+  if (shares_chunks(device, plan, value_bytes) || !can_overlap(plan, map)) {
+    return reduce_and_map(device, plan, value_bytes, r, a, b, scratch, finish, map);
+  }
+  const auto work = [&](auto next) {
+    std::optional<BlockBehind<F, T, Fill>> behind;
+    for (Index block; next(block);) {
+      if (behind) {
+        behind->map_beside(block, r, a, b);
+      } else {
+        reduce_block(plan, block, r, a, b);
+      }
+      const Box box = plan.box(block, 0);
+      finish(box.channel_begin, box.channel_end);
+      behind.emplace(map, block);
+    }
+    if (behind) behind->map_alone();
+  };
+  if (worth_threads(device, plan, value_bytes)) return share_items(device, plan.blocks, false, work);
+  share_items(Eigen::DefaultDevice{}, plan.blocks, false, work);
 }
 
 }}}  // namespace tensornorm::v0::detail
@@ -2619,20 +2850,21 @@ template <typename T>
   }
 }
 
-/// The moments of the box's channels: mean and m2, double [channels of the box]. One pass over x, O(values); a second
-/// where the pivot is found to have been too far away.
-template <typename T>
-void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, double* m2) {
+/// The moments of the box's channels: mean and m2, double [channels of the box]. One pass over x, O(values), in company
+/// if that is given; a second where the pivot is found to have been too far away.
+template <typename T, typename Companion = Alone>
+void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, double* m2,
+                 const Companion& companion = {}) {
   const auto n = static_cast<double>(box.per_channel());
   const Index channels = box.channels();
   alignas(cache_line) double pivot[block_lanes];
   ChannelSums sums;
   if constexpr (std::is_same_v<T, double>) {
     choose_pivots(plan, box, x, pivot);
-    sum_box(plan, box, Deviations<T>{{x}}, pivot, sums);
+    sum_box(plan, box, Deviations<T>{{x}}, pivot, sums, companion);
   } else {
     for_each_packet<double>(channels, [&](Index c, auto) { store(pivot + c, Packet<double>::all(0)); });
-    sum_box(plan, box, Values<T>{x}, pivot, sums);
+    sum_box(plan, box, Values<T>{x}, pivot, sums, companion);
   }
   const bool all_trusted = moments_from_sums<T>(sums, channels, n, pivot, mean, m2);
   if (!all_trusted) sum_again(plan, box, x, sums, mean, m2);
@@ -2642,7 +2874,10 @@ void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, dou
 template <typename T>
 struct MomentsReduction {
   const T* x;
-  void box(const Plan& plan, const Box& box, double* mean, double* m2) const { box_moments(plan, box, x, mean, m2); }
+  template <typename Companion = Alone>
+  void box(const Plan& plan, const Box& box, double* mean, double* m2, const Companion& companion = {}) const {
+    box_moments(plan, box, x, mean, m2, companion);
+  }
   static void merge(Index before, Index count, double& mean, double& m2, double box_mean, double box_m2) {
     const Moments all = tensornorm::merge(Moments{static_cast<double>(before), mean, m2},
                                           Moments{static_cast<double>(count), box_mean, box_m2});
@@ -2761,7 +2996,7 @@ void training_forward(const Device& device, const ChannelView<const T>& x, const
                       int correction, const BatchStatistics& statistics, const ChannelView<T>& y, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const detail::MomentsReduction<T> reduction{x.data};
-  detail::reduce_and_map(
+  detail::reduce_and_map_beside(
       device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch,
       [&](Index begin, Index end) { batch_invstd(begin, end, x.shape.per_channel(), eps, correction, statistics); },
       internal::normalisation(plan, x, statistics, affine, y));

@@ -13,7 +13,7 @@
 
 #include "channel_view.hpp"
 #include "detail/backward.hpp"
-#include "detail/passes.hpp"
+#include "detail/overlap.hpp"
 #include "detail/statistics.hpp"
 
 namespace tensornorm { inline namespace v0 { namespace functional {
@@ -124,7 +124,7 @@ void training_forward(const Device& device, const ChannelView<const T>& x, const
                       int correction, const BatchStatistics& statistics, const ChannelView<T>& y, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const detail::MomentsReduction<T> reduction{x.data};
-  detail::reduce_and_map(
+  detail::reduce_and_map_beside(
       device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch,
       [&](Index begin, Index end) { batch_invstd(begin, end, x.shape.per_channel(), eps, correction, statistics); },
       internal::normalisation(plan, x, statistics, affine, y));

@@ -115,6 +115,35 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
   }
 }
 
+/// The pass over long runs of one block in the company of sums over another: wherever some of the other's elements have
+/// been summed, as many of this one's are mapped. Sums keep the processor busy and this keeps memory busy, so the two
+/// together take little longer than one of them.
+template <typename Lane, typename F, typename T, typename Write>
+class MapBeside {
+ public:
+  /// distance: from an element of the block that is mapped to the one of the block that is summed. table: [K][channels]
+  /// of the block that is mapped.
+  MapBeside(const F& f, const Coefficients<Lane, F::coefficients>& table, T* out, Index distance)
+      : f_(f), table_(table), out_(out), distance_(distance) {}
+
+  /// For channel c of the blocks: a functor of the elements [offset, offset + count) that have been summed.
+  auto of_channel(Index c) const {
+    const auto coefficients = each<F::coefficients>([&](auto j) { return Packet<Lane>::all(table_.values[j][c]); });
+    return [coefficients, f = f_, out = out_, distance = distance_](Index offset, Index count) {
+      for_each_packet<Lane>(count, [=](Index l, auto extent) {
+        const Index at = offset - distance + l;
+        Write{}(out + at, f(at, coefficients, extent), extent);
+      });
+    };
+  }
+
+ private:
+  F f_;
+  const Coefficients<Lane, F::coefficients>& table_;
+  T* out_;
+  Index distance_;
+};
+
 /// out = f over the box. O(values); reads what f reads, writes the box of out once.
 template <typename Lane, typename F, typename T>
 void map_box(const Plan& plan, const Box& box, const F& f, const Coefficients<Lane, F::coefficients>& table, T* out,

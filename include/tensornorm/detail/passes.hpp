@@ -49,6 +49,14 @@ class BlockMap {
     if (!all_fit_) map_wide_channels(plan, box, out);
   }
 
+  /// Whether every channel can be computed in lanes, as beside() does.
+  bool all_fit() const { return all_fit_; }
+  /// The same as company for sums over a block `distance` elements further on.
+  template <typename Write, typename T>
+  auto beside(T* out, Index distance) const {
+    return MapBeside<Lane, F, T, Write>(f_, table_, out, distance);
+  }
+
  private:
   bool fits(Index c) const {
     const Index lane = c % width<double>;
@@ -86,13 +94,24 @@ class BlockMap {
 
 /// map(block)(box), as map_all() calls it, for an operation f; fill() gives the numbers of a range of channels.
 template <typename F, typename T, typename Fill>
-auto mapping(const Plan& plan, const F& f, T* out, const Movement& movement, const Fill& fill) {
-  return [=, &plan](Index block) {
+struct Mapping {
+  using Map = BlockMap<F, LaneOf<T>>;
+  const Plan& plan;
+  F f;
+  T* out;
+  Movement movement;
+  Fill fill;
+
+  auto operator()(Index block) const {
     const Box whole = plan.box(block, 0);
-    return [=, &plan, map = BlockMap<F, LaneOf<T>>(f, whole.channel_begin, whole.channels(), fill)](const Box& box) {
+    return [this, map = Map(f, whole.channel_begin, whole.channels(), fill)](const Box& box) {
       map(plan, box, out, movement);
     };
-  };
+  }
+};
+template <typename F, typename T, typename Fill>
+Mapping<F, T, Fill> mapping(const Plan& plan, const F& f, T* out, const Movement& movement, const Fill& fill) {
+  return {plan, f, out, movement, fill};
 }
 
 // `second`: the element pass follows one that read the block, and is followed by one that reads the neighbour.
@@ -208,13 +227,18 @@ void map_all(const Device& device, const Plan& plan, Index value_bytes, bool las
   });
 }
 
+/// Whether threads share the chunks of a block, as blocks are too few for all of them.
+template <typename Device>
+bool shares_chunks(const Device& device, const Plan& plan, Index value_bytes) {
+  return worth_threads(device, plan, value_bytes) && plan.chunks > 1 && plan.blocks < 8 * threads_of(device);
+}
+
 /// Reduces, then finish(channel_begin, channel_end), then maps: a block at a time where one thread can have a whole
 /// block.
 template <typename Device, typename R, typename Finish, typename Map>
 void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
                     Scratch& scratch, const Finish& finish, const Map& map) {
-  const bool threads = worth_threads(device, plan, value_bytes);
-  if (threads && plan.chunks > 1 && plan.blocks < 8 * threads_of(device)) {
+  if (shares_chunks(device, plan, value_bytes)) {
     reduce(device, plan, value_bytes, r, a, b, scratch);
     finish(Index{0}, plan.shape.channels);
     return map_all(device, plan, value_bytes, true, map);
@@ -226,7 +250,7 @@ void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, c
     const auto map_box = map(block);
     for (Index chunk = plan.chunks - 1; chunk >= 0; --chunk) map_box(plan.box(block, chunk));
   };
-  if (threads) return for_each_item(device, plan.blocks, work);
+  if (worth_threads(device, plan, value_bytes)) return for_each_item(device, plan.blocks, work);
   for (Index block = 0; block < plan.blocks; ++block) work(block);
 }
 

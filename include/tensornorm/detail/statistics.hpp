@@ -131,20 +131,21 @@ template <typename T>
   }
 }
 
-/// The moments of the box's channels: mean and m2, double [channels of the box]. One pass over x, O(values); a second
-/// where the pivot is found to have been too far away.
-template <typename T>
-void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, double* m2) {
+/// The moments of the box's channels: mean and m2, double [channels of the box]. One pass over x, O(values), in company
+/// if that is given; a second where the pivot is found to have been too far away.
+template <typename T, typename Companion = Alone>
+void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, double* m2,
+                 const Companion& companion = {}) {
   const auto n = static_cast<double>(box.per_channel());
   const Index channels = box.channels();
   alignas(cache_line) double pivot[block_lanes];
   ChannelSums sums;
   if constexpr (std::is_same_v<T, double>) {
     choose_pivots(plan, box, x, pivot);
-    sum_box(plan, box, Deviations<T>{{x}}, pivot, sums);
+    sum_box(plan, box, Deviations<T>{{x}}, pivot, sums, companion);
   } else {
     for_each_packet<double>(channels, [&](Index c, auto) { store(pivot + c, Packet<double>::all(0)); });
-    sum_box(plan, box, Values<T>{x}, pivot, sums);
+    sum_box(plan, box, Values<T>{x}, pivot, sums, companion);
   }
   const bool all_trusted = moments_from_sums<T>(sums, channels, n, pivot, mean, m2);
   if (!all_trusted) sum_again(plan, box, x, sums, mean, m2);
@@ -154,7 +155,10 @@ void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, dou
 template <typename T>
 struct MomentsReduction {
   const T* x;
-  void box(const Plan& plan, const Box& box, double* mean, double* m2) const { box_moments(plan, box, x, mean, m2); }
+  template <typename Companion = Alone>
+  void box(const Plan& plan, const Box& box, double* mean, double* m2, const Companion& companion = {}) const {
+    box_moments(plan, box, x, mean, m2, companion);
+  }
   static void merge(Index before, Index count, double& mean, double& m2, double box_mean, double box_m2) {
     const Moments all = tensornorm::merge(Moments{static_cast<double>(before), mean, m2},
                                           Moments{static_cast<double>(count), box_mean, box_m2});

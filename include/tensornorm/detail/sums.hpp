@@ -10,6 +10,8 @@
 // the alignment of a pointer changes a bit.
 #pragma once
 
+#include <limits>
+
 #include "loops.hpp"
 #include "traversal.hpp"
 
@@ -52,14 +54,20 @@ PacketSums sum_in_lanes(const Term& term, Index r) {
 }
 
 /// What is asked for on the way through a patch: what lies `distance` elements further, once a cache line, so at every
-/// `rows`-th row and every `lanes`-th lane.
+/// `rows`-th row and every `lanes`-th lane. Beyond `end` that is `gap` further still.
 struct Ahead {
   Index distance = 0;  // 0: nothing
   Index rows = 1, lanes = 1;
+  Index end = std::numeric_limits<Index>::max(), gap = 0;
+
+  Index from(Index offset) const {
+    const Index next = offset + distance;
+    return next < end ? next : next + gap;
+  }
 };
 
-/// Sums over `rows` rows of `lanes` lanes each: add(lane, sums) for every packet of lanes of every tile of rows.
-/// column_at(lane, extent) gives u and v at each row of a lane.
+/// Sums over `rows` rows of `lanes` lanes each: add(row, height, lane, sums) for every packet of lanes of every tile of
+/// rows. column_at(lane, extent) gives u and v at each row of a lane.
 template <typename ColumnAt, typename Add>
 void sum_patch(Index rows, Index lanes, const Ahead& ahead, const ColumnAt& column_at, const Add& add) {
   const auto tile = [&](Index r, auto tile_height) {
@@ -67,9 +75,9 @@ void sum_patch(Index rows, Index lanes, const Ahead& ahead, const ColumnAt& colu
     for_each_packet<double>(lanes, [&](Index l, auto extent) {
       const auto column = column_at(l, extent);
       if (ahead.distance != 0 && l % ahead.lanes == 0) {
-        for (Index row = r; row < r + height; row += ahead.rows) column.prefetch(row, ahead.distance);
+        for (Index row = r; row < r + height; row += ahead.rows) column.prefetch(row, ahead);
       }
-      add(l, sum_in_lanes<height>(column, r));
+      add(r, Index{height}, l, sum_in_lanes<height>(column, r));
     });
   };
   Index r = 0;
@@ -117,7 +125,7 @@ struct Column {
   Extent extent;
 
   Packet<double> u(Index row) const { return keep(terms.u(first + row * stride, centre, extent), extent); }
-  void prefetch(Index row, Index ahead) const { terms.prefetch(first + row * stride + ahead); }
+  void prefetch(Index row, const Ahead& ahead) const { terms.prefetch(ahead.from(first + row * stride)); }
   Packet<double> v(Index row, Packet<double> u) const { return terms.v(u, first + row * stride, centre, extent); }
 };
 
@@ -148,7 +156,7 @@ template <typename Terms>
           return Column<Terms, decltype(extent)>{terms, first + l, stride, load<double>(lane_centre + l, extent),
                                                  extent};
         },
-        [&](Index l, const PacketSums& s) {
+        [&](Index, Index, Index l, const PacketSums& s) {
           store(into.u + l, load<double>(into.u + l) + s.u);
           store(into.uv + l, load<double>(into.uv + l) + s.uv);
         });
@@ -169,12 +177,23 @@ inline constexpr Index long_run = piece_columns * width<double>;  // from here o
 /// Channels whose short runs are summed in turn, row after row: their runs are neighbours in memory, and together long
 /// enough for the hardware's prefetchers (32x256x14x14: an eighth faster).
 inline constexpr Index neighbours = 32;
-inline constexpr Index run_ahead = 1024;  // elements; measured on 32x64x56x56 and 8x64x112x112: a tenth faster
 
-/// Sums over a piece of one channel, of any rows `stride` apart.
-template <typename Terms>
+/// How far ahead of sums over long runs memory is asked for, in elements of each of one or two inputs. Measured on
+/// 32x64x56x56 and 8x64x112x112: half and twice as far were up to a tenth slower.
+inline constexpr Index run_ahead[] = {0, 4096, 1024};
+
+/// What goes along with sums over long runs: nothing. Others do, when the elements [offset, offset + count) of a
+/// channel of the box have been summed, some other work about as large: see overlap.hpp.
+struct Alone {
+  auto of_channel(Index) const {
+    return [](Index /*offset*/, Index /*count*/) {};
+  }
+};
+
+/// Sums over a piece of one channel, of any rows `stride` apart. beside(row, height, lane): after each tile.
+template <typename Terms, typename Beside>
 PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows, Index lanes, Index stride,
-                     const Ahead& ahead) {
+                     const Ahead& ahead, const Beside& beside) {
   const auto centres = Packet<double>::all(centre);
   PacketSums sum = PacketSums::zero();
   sum_patch(
@@ -182,7 +201,10 @@ PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows,
       [&](Index l, auto extent) {
         return Column<Terms, decltype(extent)>{terms, first + l, stride, centres, extent};
       },
-      [&](Index, const PacketSums& s) { sum = sum + s; });
+      [&](Index row, Index height, Index, const PacketSums& s) {
+        sum = sum + s;
+        beside(row, height);
+      });
   return sum;
 }
 
@@ -200,26 +222,41 @@ template <typename Terms>
       const Index rows = std::min(step, box.outer_end - o);
       for (Index c = group; c < end; ++c) {
         const Index first = plan.shape.offset(o, box.channel_begin + c, box.inner_begin);
-        totals[c - group] = totals[c - group] + sum_piece(terms, centre[c], first, rows, run, stride, ahead);
+        totals[c - group] =
+            totals[c - group] + sum_piece(terms, centre[c], first, rows, run, stride, ahead, [](Index, Index) {});
       }
     }
     for (Index c = group; c < end; ++c) sums.set(c, totals[c - group]);
   }
 }
 
-template <typename Terms>
+template <typename Terms, typename Companion>
 [[gnu::flatten]] void sum_long_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
-                                    Index distance, ChannelSums& sums) {
+                                    ChannelSums& sums, const Companion companion) {
   constexpr Index W = width<double>;
-  const Ahead ahead{distance, std::max<Index>(1, line_values<Terms> / W), 1};
+  const Shape& shape = plan.shape;
+  const Index run = box.inner_end - box.inner_begin;
+  Ahead ahead{plan.beyond_cache ? std::min(run_ahead[Terms::inputs], run) : 0,
+              std::max<Index>(1, line_values<Terms> / W), 1};
   for (Index c = 0; c < box.channels(); ++c) {
+    const Index channel = box.channel_begin + c;
+    const auto beside = companion.of_channel(c);
     PacketSums total = PacketSums::zero();
     for (Index o = box.outer_begin; o < box.outer_end; ++o) {
+      if (ahead.distance != 0) {  // after this run comes the channel's next one, or the next channel
+        ahead.end = shape.offset(o, channel, box.inner_end);
+        const bool last = o + 1 == shape.outer;
+        ahead.gap = shape.offset(last ? 0 : o + 1, last ? channel + 1 : channel, box.inner_begin) - ahead.end;
+      }
       for (Index i = box.inner_begin; i < box.inner_end; i += piece_values) {
-        const Index first = plan.shape.offset(o, box.channel_begin + c, i);
+        const Index first = shape.offset(o, channel, i);
         const Index length = std::min(piece_values, box.inner_end - i), whole = round_down(length, W);
-        PacketSums sum = sum_piece(terms, centre[c], first, length / W, W, W, ahead);
-        if (whole < length) sum = sum + sum_piece(terms, centre[c], first + whole, 1, length - whole, 0, ahead);
+        PacketSums sum = sum_piece(terms, centre[c], first, length / W, W, W, ahead,
+                                   [&](Index row, Index height) { beside(first + row * W, height * W); });
+        if (whole < length) {
+          sum = sum + sum_piece(terms, centre[c], first + whole, 1, length - whole, 0, ahead,
+                                [&](Index, Index) { beside(first + whole, length - whole); });
+        }
         total = total + sum;
       }
     }
@@ -227,26 +264,27 @@ template <typename Terms>
   }
 }
 
-template <typename Terms>
-void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums) {
-  // One input: the next block, both are in L2 then. With two, both blocks would not fit: what comes next in this one.
-  const Index next = Terms::inputs > 1 ? run_ahead : plan.block_channels * plan.shape.inner;
-  const Index distance = plan.beyond_cache ? next : 0;
+template <typename Terms, typename Companion>
+void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums,
+              const Companion& companion) {
   const bool several = box.outer_end - box.outer_begin > 1;
   if (several && box.inner_end - box.inner_begin < long_run) {
-    sum_short_runs(plan, box, terms, centre, distance, sums);
+    // One input: the next block, both are in L2 then. With two, both blocks would not fit: what comes next in this one.
+    const Index next = Terms::inputs > 1 ? run_ahead[2] : plan.block_channels * plan.shape.inner;
+    sum_short_runs(plan, box, terms, centre, plan.beyond_cache ? next : 0, sums);
   } else {
-    sum_long_runs(plan, box, terms, centre, distance, sums);
+    sum_long_runs(plan, box, terms, centre, sums, companion);
   }
 }
 
 /// Sums over every channel of the box; order fixed by the shape.
-template <typename Terms>
-void sum_box(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums) {
+template <typename Terms, typename Companion = Alone>
+void sum_box(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums,
+             const Companion& companion = {}) {
   if (plan.rows) {
     sum_rows(plan, box, terms, centre, sums);
   } else {
-    sum_runs(plan, box, terms, centre, sums);
+    sum_runs(plan, box, terms, centre, sums, companion);
   }
 }
 

@@ -1,0 +1,105 @@
+// Sums of one block while the block before it is mapped, a few packets of each in turn. Sums keep the processor busy
+// and mapping keeps memory busy, so that both together take little longer than a copy. For one input, whose two blocks
+// fit in L2 together; backward, with two inputs, became slower.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "passes.hpp"
+#include "sums.hpp"
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+/// A reduction R whose sums take a companion along: r.box(plan, box, a, b, companion).
+template <typename R, typename Companion>
+struct InCompany {
+  const R& r;
+  const Companion& companion;
+
+  void box(const Plan& plan, const Box& box, double* a, double* b) const { r.box(plan, box, a, b, companion); }
+  void merge(Index before, Index count, double& a, double& b, double box_a, double box_b) const {
+    r.merge(before, count, a, b, box_a, box_b);
+  }
+};
+
+/// Whether blocks can be mapped beside sums: there are several, of long runs, and what is streamed starts aligned in
+/// each of them.
+template <typename Map>
+bool can_overlap(const Plan& plan, const Map& map) {
+  constexpr auto line = static_cast<std::uintptr_t>(cache_line);
+  const auto run_bytes = static_cast<std::uintptr_t>(plan.shape.inner) * sizeof(*map.out);
+  const bool aligned = reinterpret_cast<std::uintptr_t>(map.out) % line == 0 && run_bytes % line == 0;
+  return !plan.rows && plan.blocks > 1 && plan.shape.inner >= long_run && (aligned || !map.movement.streamed);
+}
+
+/// A block that has been reduced, and waits to be mapped beside the sums of the next one.
+template <typename F, typename T, typename Fill>
+class BlockBehind {
+ public:
+  BlockBehind(const Mapping<F, T, Fill>& map, Index block)
+      : mapping_(map),
+        block_(block),
+        first_(map.plan.box(block, 0).channel_begin),
+        count_(map.plan.box(block, 0).channels()),
+        map_(map.f, first_, count_, map.fill) {}
+
+  /// Reduces `block` and maps this one beside it, with the same results as one after the other.
+  template <typename R>
+  void map_beside(Index block, const R& r, double* a, double* b) const {
+    const Box box = mapping_.plan.box(block, 0);
+    if (!map_.all_fit() || box.channels() != count_) {
+      map_alone();
+      return reduce_block(mapping_.plan, block, r, a, b);
+    }
+    const Index distance = mapping_.plan.shape.offset(0, box.channel_begin - first_, 0);
+    const auto reduce = [&](auto write) {
+      const auto companion = map_.template beside<decltype(write)>(mapping_.out, distance);
+      reduce_block(mapping_.plan, block, InCompany<R, decltype(companion)>{r, companion}, a, b);
+    };
+    if (mapping_.movement.streamed) {
+      reduce(Streamed{});
+      fence_streams();
+    } else {
+      reduce(Cached{});
+    }
+  }
+
+  void map_alone() const {
+    for (Index chunk = 0; chunk < mapping_.plan.chunks; ++chunk) {
+      map_(mapping_.plan, mapping_.plan.box(block_, chunk), mapping_.out, mapping_.movement);
+    }
+  }
+
+ private:
+  const Mapping<F, T, Fill>& mapping_;
+  Index block_, first_, count_;
+  BlockMap<F, LaneOf<T>> map_;
+};
+
+/// As reduce_and_map(), with the same bits, for a reduction that takes company. O(values).
+template <typename Device, typename R, typename Finish, typename F, typename T, typename Fill>
+void reduce_and_map_beside(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
+                           Scratch& scratch, const Finish& finish, const Mapping<F, T, Fill>& map) {
+  if (shares_chunks(device, plan, value_bytes) || !can_overlap(plan, map)) {
+    return reduce_and_map(device, plan, value_bytes, r, a, b, scratch, finish, map);
+  }
+  const auto work = [&](auto next) {
+    std::optional<BlockBehind<F, T, Fill>> behind;
+    for (Index block; next(block);) {
+      if (behind) {
+        behind->map_beside(block, r, a, b);
+      } else {
+        reduce_block(plan, block, r, a, b);
+      }
+      const Box box = plan.box(block, 0);
+      finish(box.channel_begin, box.channel_end);
+      behind.emplace(map, block);
+    }
+    if (behind) behind->map_alone();
+  };
+  if (worth_threads(device, plan, value_bytes)) return share_items(device, plan.blocks, false, work);
+  share_items(Eigen::DefaultDevice{}, plan.blocks, false, work);
+}
+
+}}}  // namespace tensornorm::v0::detail

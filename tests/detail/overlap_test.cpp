@@ -1,0 +1,184 @@
+// detail/overlap.hpp: the same bits as one block after the other, in every kind of block, run, store and value, on any
+// number of threads.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <string>
+#include <tensornorm/detail/overlap.hpp>
+#include <tensornorm/detail/statistics.hpp>
+#include <vector>
+
+namespace {
+
+using namespace tensornorm::detail;
+
+/// Memory whose first value lies `offset` values beyond a cache line.
+template <typename T>
+class Lines {
+ public:
+  Lines(Index size, Index offset) : values_(static_cast<std::size_t>(size + 64), T(0)) {
+    const auto address = reinterpret_cast<std::uintptr_t>(values_.data());
+    const auto to_line = (cache_line - address % cache_line) % cache_line / sizeof(T);
+    data_ = values_.data() + to_line + offset;
+  }
+  T* data() { return data_; }
+
+ private:
+  std::vector<T> values_;
+  T* data_;
+};
+
+struct Results {
+  std::vector<double> mean, m2;
+  std::vector<unsigned char> y;  // its bytes
+};
+
+/// A training forward of x over a plan, in place or not, with blocks mapped beside sums or after their own.
+template <typename T>
+struct Case {
+  Plan plan;
+  std::vector<T> x;
+  bool streamed = false, in_place = false;
+  Index offset = 0;  // of y, in values, from a cache line
+
+  template <typename Device>
+  Results run(const Device& device, bool beside) const {
+    const auto channels = static_cast<std::size_t>(plan.shape.channels);
+    Results of{std::vector<double>(channels), std::vector<double>(channels), {}};
+    Lines<T> y(plan.shape.size(), offset);
+    if (in_place) std::copy(x.begin(), x.end(), y.data());
+    const T* from = in_place ? y.data() : x.data();
+    const auto fill = [&of](Index first, Index count, ChannelNumbers& numbers) {
+      for (Index c = 0; c < count; ++c) {
+        const auto channel = static_cast<std::size_t>(first + c);
+        numbers.mean[c] = of.mean[channel];
+        numbers.scale[c] = 1 / std::sqrt(of.m2[channel]);
+        numbers.shift[c] = 0.25;
+      }
+    };
+    const NormalizeTraining<T, LaneOf<T>> f{{from}};
+    const auto map = mapping(plan, f, y.data(), Movement{streamed, 0, false}, fill);
+    Scratch scratch(static_cast<std::size_t>(scratch_size(device, plan, sizeof(T))));
+    std::vector<int> finished(channels);  // each channel's by one thread
+    const auto finish = [&](Index begin, Index end) {
+      for (Index c = begin; c < end; ++c) ++finished[static_cast<std::size_t>(c)];
+    };
+    const MomentsReduction<T> reduction{from};
+    if (beside) {
+      reduce_and_map_beside(device, plan, sizeof(T), reduction, of.mean.data(), of.m2.data(), scratch, finish, map);
+    } else {
+      reduce_and_map(device, plan, sizeof(T), reduction, of.mean.data(), of.m2.data(), scratch, finish, map);
+    }
+    CHECK(finished == std::vector<int>(channels, 1));
+    of.y.resize(static_cast<std::size_t>(plan.shape.size()) * sizeof(T));
+    std::memcpy(of.y.data(), static_cast<const void*>(y.data()), of.y.size());
+    return of;
+  }
+
+  void check() const {
+    INFO("[" << plan.shape.outer << ", " << plan.shape.channels << ", " << plan.shape.inner << "], blocks of "
+             << plan.block_channels << (streamed ? ", streamed" : "") << (in_place ? ", in place" : ""));
+    const Results expected = run(Eigen::DefaultDevice{}, false);
+    check_same(run(Eigen::DefaultDevice{}, true), expected);
+    Eigen::ThreadPool pool(2);
+    for (const int threads : {2, 3}) {
+      const Eigen::ThreadPoolDevice device(&pool, threads);
+      check_same(run(device, true), expected);
+    }
+  }
+
+ private:
+  /// Bit by bit, so that NaN equals NaN.
+  static void check_same(const Results& found, const Results& expected) {
+    const auto same = [](const auto& a, const auto& b) {
+      return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(a[0])) == 0;
+    };
+    CHECK(same(found.mean, expected.mean));
+    CHECK(same(found.m2, expected.m2));
+    CHECK(same(found.y, expected.y));
+  }
+};
+
+template <typename T>
+std::vector<T> random_values(const Shape& shape, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0.5f, 2.0f);
+  std::vector<T> x(static_cast<std::size_t>(shape.size()));
+  for (T& value : x) value = static_cast<T>(normal(random));
+  return x;
+}
+
+/// Runs of `inner` values, in blocks of so many channels and chunks of two outer indices.
+template <typename T>
+Plan plan_of(const Shape& shape, Index block) {
+  return {shape, sizeof(T), false, 1, block, 2, shape.inner};
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("overlap: the bits of one block after the other", T, float, double, Eigen::half, Eigen::bfloat16) {
+  unsigned seed = 0;
+  for (const Index block : {1, 2, 3}) {
+    for (const Index inner : {long_run, long_run + 1, long_run + 64, 3 * long_run - 5, piece_values + 77}) {
+      const Shape shape{3, 7, inner};  // the last block is narrower, or all are alike
+      for (const bool in_place : {false, true}) {
+        for (const bool streamed : {false, true}) {
+          for (const Index offset : {0, 1}) {
+            Case<T>{plan_of<T>(shape, block), random_values<T>(shape, ++seed), streamed, in_place, offset}.check();
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("overlap: enough values for threads, in one piece a channel and in many") {
+  for (const Shape& shape : {Shape{1, 40, 4096}, Shape{6, 33, 1000}, Shape{2, 3, 70001}}) {
+    for (const Index block : {1, 4}) {
+      Case<float>{plan_of<float>(shape, block), random_values<float>(shape, 1), true}.check();
+      Case<float>{plan_of<float>(shape, block), random_values<float>(shape, 2), false}.check();
+    }
+    Case<float>{plan_reduction(shape, 4), random_values<float>(shape, 3)}.check();
+  }
+}
+
+TEST_CASE("overlap: channels that lanes of float cannot compute, that are summed again, and that are not finite") {
+  const Shape shape{3, 8, 400};
+  std::vector<float> x = random_values<float>(shape, 5);
+  for (std::size_t at = 0; at < x.size(); ++at) {
+    const std::size_t channel = at / 400 % 8;
+    if (channel == 1) x[at] *= 1e38f;                // overflows in x - mean
+    if (channel == 3) x[at] = 1e6f + 1e-1f * x[at];  // far from 0
+    if (channel == 4) x[at] *= 1e-40f;               // 1 / deviation is no float
+    if (channel == 6) x[at] = 7.0f;
+  }
+  x[400 * 5 + 17] = std::numeric_limits<float>::quiet_NaN();
+  x[400 * 7 + 399] = std::numeric_limits<float>::infinity();
+  for (const Index block : {1, 2, 4}) {
+    Case<float>{plan_of<float>(shape, block), x}.check();
+    Case<float>{plan_of<float>(shape, block), x, true}.check();
+    Case<float>{plan_of<float>(shape, block), x, false, true}.check();
+  }
+}
+
+TEST_CASE("overlap: blocks overlap where runs are long, and aligned if they are streamed") {
+  alignas(cache_line) static float y[32];
+  const auto overlaps = [](const Plan& plan, float* out, bool streamed) {
+    const NormalizeTraining<float, float> f{};
+    return can_overlap(plan, mapping(plan, f, out, Movement{streamed, 0, false}, 0));
+  };
+  const Plan aligned = plan_of<float>({4, 6, 512}, 2), odd = plan_of<float>({4, 6, 513}, 2);
+  CHECK(overlaps(aligned, y, true));
+  CHECK(overlaps(aligned, y + 1, false));
+  CHECK(overlaps(odd, y, false));
+  CHECK_FALSE(overlaps(aligned, y + 1, true));
+  CHECK_FALSE(overlaps(odd, y, true));
+  CHECK_FALSE(overlaps(plan_of<float>({4, 6, 512}, 6), y, false));           // one block
+  CHECK_FALSE(overlaps(plan_of<float>({4, 6, long_run - 1}, 2), y, false));  // short runs
+  CHECK_FALSE(overlaps(plan_reduction({4000, 1300, 1}, 4), y, false));       // rows
+  CHECK(overlaps(plan_reduction({32, 64, 56 * 56}, 4), y, true));
+  CHECK(overlaps(plan_reduction({8, 64, 112 * 112}, 4), y, true));
+}
