@@ -129,6 +129,12 @@ struct Column {
   Packet<double> v(Index row, Packet<double> u) const { return terms.v(u, first + row * stride, centre, extent); }
 };
 
+// How far ahead memory is asked for beyond the caches, of each of one or two inputs: in rows, and in elements of long
+// runs. Measured on 32x64x56x56 in both layouts, 8x64x112x112 and (262144, 16): half and twice as far were up to a
+// tenth slower.
+inline constexpr Index rows_ahead[] = {0, 2 * tile_rows, tile_rows};
+inline constexpr Index run_ahead[] = {0, 4096, 1024};
+
 // centre: double [channels of the box].
 
 template <typename Terms>
@@ -151,7 +157,7 @@ template <typename Terms>
   const auto patch = [&](Index outer, Index rows, Index patch_lanes) {
     const Index first = plan.shape.offset(outer, box.channel_begin, 0);
     sum_patch(
-        rows, patch_lanes, Ahead{plan.beyond_cache ? tile_rows * stride : 0, 1, line_values<Terms>},
+        rows, patch_lanes, Ahead{plan.beyond_cache ? rows_ahead[Terms::inputs] * stride : 0, 1, line_values<Terms>},
         [&](Index l, auto extent) {
           return Column<Terms, decltype(extent)>{terms, first + l, stride, load<double>(lane_centre + l, extent),
                                                  extent};
@@ -177,10 +183,6 @@ inline constexpr Index long_run = piece_columns * width<double>;  // from here o
 /// Channels whose short runs are summed in turn, row after row: their runs are neighbours in memory, and together long
 /// enough for the hardware's prefetchers (32x256x14x14: an eighth faster).
 inline constexpr Index neighbours = 32;
-
-/// How far ahead of sums over long runs memory is asked for, in elements of each of one or two inputs. Measured on
-/// 32x64x56x56 and 8x64x112x112: half and twice as far were up to a tenth slower.
-inline constexpr Index run_ahead[] = {0, 4096, 1024};
 
 /// What goes along with sums over long runs: nothing. Others do, when the elements [offset, offset + count) of a
 /// channel of the box have been summed, some other work about as large: see overlap.hpp.
