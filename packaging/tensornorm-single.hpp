@@ -1812,6 +1812,10 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
 // The order of every sum depends on the shape alone, and is the same in every lane, so neither a channel's place nor
 // the alignment of a pointer changes a bit.
 
+// ---- tensornorm/detail/patch.hpp
+// Sums over a patch of memory, rows of lanes, in registers: the inner loop of every reduction. What is summed, u and
+// u*v, is the caller's; so is what becomes of the sums of each tile of rows.
+
 namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// Sums in lanes: of u, and of u*v.
@@ -1820,17 +1824,6 @@ struct PacketSums {
 
   static PacketSums zero() { return {Packet<double>::all(0), Packet<double>::all(0)}; }
   friend PacketSums operator+(const PacketSums& a, const PacketSums& b) { return {a.u + b.u, a.uv + b.uv}; }
-};
-
-/// The same of every channel: double [channels] each.
-struct alignas(cache_line) ChannelSums {
-  double u[block_lanes];
-  double uv[block_lanes];
-
-  void set(Index channel, const PacketSums& of_channel) {
-    u[channel] = reduce_add(of_channel.u);
-    uv[channel] = reduce_add(of_channel.uv);
-  }
 };
 
 /// Sums over `Rows` rows, from row r on: four after each other, then fours with each other. Chains of two or of eight
@@ -1862,11 +1855,16 @@ struct Ahead {
     return next < end ? next : next + gap;
   }
 };
+/// The same for tensors in cache: nothing. A type of its own, as unused numbers took a tenth of a small layer's time.
+struct NothingAhead {
+  static constexpr Index distance = 0, rows = 1, lanes = 1;
+  Index from(Index offset) const { return offset; }
+};
 
 /// Sums over `rows` rows of `lanes` lanes each: add(row, height, lane, sums) for every packet of lanes of every tile of
 /// rows. column_at(lane, extent) gives u and v at each row of a lane.
-template <typename ColumnAt, typename Add>
-void sum_patch(Index rows, Index lanes, const Ahead& ahead, const ColumnAt& column_at, const Add& add) {
+template <typename Asking, typename ColumnAt, typename Add>
+void sum_patch(Index rows, Index lanes, const Asking& ahead, const ColumnAt& column_at, const Add& add) {
   const auto tile = [&](Index r, auto tile_height) {
     constexpr int height = decltype(tile_height)::value;
     for_each_packet<double>(lanes, [&](Index l, auto extent) {
@@ -1884,6 +1882,21 @@ void sum_patch(Index rows, Index lanes, const Ahead& ahead, const ColumnAt& colu
   if (rows - r >= 2) tile(r, std::integral_constant<int, 2>{}), r += 2;
   if (rows - r >= 1) tile(r, std::integral_constant<int, 1>{});
 }
+
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+/// Sums of u, and of u*v, of every channel: double [channels] each.
+struct alignas(cache_line) ChannelSums {
+  double u[block_lanes];
+  double uv[block_lanes];
+
+  void set(Index channel, const PacketSums& of_channel) {
+    u[channel] = reduce_add(of_channel.u);
+    uv[channel] = reduce_add(of_channel.uv);
+  }
+};
 
 /// Adds lanes up into channels, pairwise: [fold, channels, inner] -> [channels]. Overwrites a_lane.
 inline void gather(double* a_lane, Index channels, Index inner, Index fold, double* a_channel) {
@@ -1922,9 +1935,18 @@ struct Column {
   Extent extent;
 
   Packet<double> u(Index row) const { return keep(terms.u(first + row * stride, centre, extent), extent); }
-  void prefetch(Index row, const Ahead& ahead) const { terms.prefetch(ahead.from(first + row * stride)); }
+  template <typename Asking>
+  void prefetch(Index row, const Asking& ahead) const {
+    terms.prefetch(ahead.from(first + row * stride));
+  }
   Packet<double> v(Index row, Packet<double> u) const { return terms.v(u, first + row * stride, centre, extent); }
 };
+
+// How far ahead memory is asked for beyond the caches, of each of one or two inputs: in rows, and in elements of long
+// runs. Measured on 32x64x56x56 in both layouts, 8x64x112x112 and (262144, 16): half and twice as far were up to a
+// tenth slower.
+inline constexpr Index rows_ahead[] = {0, 2 * tile_rows, tile_rows};
+inline constexpr Index run_ahead[] = {0, 4096, 1024};
 
 // centre: double [channels of the box].
 
@@ -1948,7 +1970,7 @@ template <typename Terms>
   const auto patch = [&](Index outer, Index rows, Index patch_lanes) {
     const Index first = plan.shape.offset(outer, box.channel_begin, 0);
     sum_patch(
-        rows, patch_lanes, Ahead{plan.beyond_cache ? tile_rows * stride : 0, 1, line_values<Terms>},
+        rows, patch_lanes, Ahead{plan.beyond_cache ? rows_ahead[Terms::inputs] * stride : 0, 1, line_values<Terms>},
         [&](Index l, auto extent) {
           return Column<Terms, decltype(extent)>{terms, first + l, stride, load<double>(lane_centre + l, extent),
                                                  extent};
@@ -1975,10 +1997,6 @@ inline constexpr Index long_run = piece_columns * width<double>;  // from here o
 /// enough for the hardware's prefetchers (32x256x14x14: an eighth faster).
 inline constexpr Index neighbours = 32;
 
-/// How far ahead of sums over long runs memory is asked for, in elements of each of one or two inputs. Measured on
-/// 32x64x56x56 and 8x64x112x112: half and twice as far were up to a tenth slower.
-inline constexpr Index run_ahead[] = {0, 4096, 1024};
-
 /// What goes along with sums over long runs: nothing. Others do, when the elements [offset, offset + count) of a
 /// channel of the box have been summed, some other work about as large: see overlap.hpp.
 struct Alone {
@@ -1987,10 +2005,10 @@ struct Alone {
   }
 };
 
-/// Sums over a piece of one channel, of any rows `stride` apart. beside(row, height, lane): after each tile.
-template <typename Terms, typename Beside>
+/// Sums over a piece of one channel, of any rows `stride` apart. beside(row, height) is called after each tile.
+template <typename Terms, typename Asking, typename Beside>
 PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows, Index lanes, Index stride,
-                     const Ahead& ahead, const Beside& beside) {
+                     const Asking& ahead, const Beside& beside) {
   const auto centres = Packet<double>::all(centre);
   PacketSums sum = PacketSums::zero();
   sum_patch(
@@ -2027,24 +2045,31 @@ template <typename Terms>
   }
 }
 
-template <typename Terms, typename Companion>
+/// What is asked for during a run of a channel. After it comes the channel's next one, or the next channel.
+template <typename Asking, typename Terms>
+Asking ahead_of_run(const Shape& shape, const Box& box, Index outer, Index channel) {
+  if constexpr (std::is_same_v<Asking, NothingAhead>) {
+    return {};
+  } else {
+    const bool last = outer + 1 == shape.outer;
+    const Index end = shape.offset(outer, channel, box.inner_end);
+    const Index next = shape.offset(last ? 0 : outer + 1, last ? channel + 1 : channel, box.inner_begin);
+    const Index distance = std::min(run_ahead[Terms::inputs], box.inner_end - box.inner_begin);
+    return {distance, std::max<Index>(1, line_values<Terms> / width<double>), 1, end, next - end};
+  }
+}
+
+template <typename Asking, typename Terms, typename Companion>
 [[gnu::flatten]] void sum_long_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
                                     ChannelSums& sums, const Companion companion) {
   constexpr Index W = width<double>;
   const Shape& shape = plan.shape;
-  const Index run = box.inner_end - box.inner_begin;
-  Ahead ahead{plan.beyond_cache ? std::min(run_ahead[Terms::inputs], run) : 0,
-              std::max<Index>(1, line_values<Terms> / W), 1};
   for (Index c = 0; c < box.channels(); ++c) {
     const Index channel = box.channel_begin + c;
     const auto beside = companion.of_channel(c);
     PacketSums total = PacketSums::zero();
     for (Index o = box.outer_begin; o < box.outer_end; ++o) {
-      if (ahead.distance != 0) {  // after this run comes the channel's next one, or the next channel
-        ahead.end = shape.offset(o, channel, box.inner_end);
-        const bool last = o + 1 == shape.outer;
-        ahead.gap = shape.offset(last ? 0 : o + 1, last ? channel + 1 : channel, box.inner_begin) - ahead.end;
-      }
+      const auto ahead = ahead_of_run<Asking, Terms>(shape, box, o, channel);
       for (Index i = box.inner_begin; i < box.inner_end; i += piece_values) {
         const Index first = shape.offset(o, channel, i);
         const Index length = std::min(piece_values, box.inner_end - i), whole = round_down(length, W);
@@ -2070,7 +2095,8 @@ void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double
     const Index next = Terms::inputs > 1 ? run_ahead[2] : plan.block_channels * plan.shape.inner;
     sum_short_runs(plan, box, terms, centre, plan.beyond_cache ? next : 0, sums);
   } else {
-    sum_long_runs(plan, box, terms, centre, sums, companion);
+    if (plan.beyond_cache) return sum_long_runs<Ahead>(plan, box, terms, centre, sums, companion);
+    sum_long_runs<NothingAhead>(plan, box, terms, centre, sums, companion);
   }
 }
 

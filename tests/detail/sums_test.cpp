@@ -200,3 +200,56 @@ TEST_CASE("sums: the order follows from the sizes of a box, not from where it li
   CHECK(bits(sums.u[0]) == bits(wanted.u[0]));
   CHECK(bits(sums.uv[0]) == bits(wanted.uv[0]));
 }
+
+namespace {
+
+/// Counts the lines of memory that are read without having been asked for.
+struct Asked {
+  using Value = float;
+  static constexpr int inputs = 1;
+  std::vector<bool>* asked;  // of each line
+  Index* unasked;
+  static std::size_t line_of(Index offset) { return static_cast<std::size_t>(offset / line_values<Asked>); }
+
+  void prefetch(Index offset) const {
+    if (line_of(offset) < asked->size()) (*asked)[line_of(offset)] = true;
+  }
+  template <typename Extent>
+  Packet<double> u(Index offset, Packet<double> centre, Extent) const {
+    const bool first_of_line = offset % line_values<Asked> == 0;
+    if (first_of_line && !(*asked)[line_of(offset)]) ++*unasked;
+    return centre;
+  }
+  template <typename Extent>
+  Packet<double> v(Packet<double> u, Index, Packet<double>, Extent) const {
+    return u;
+  }
+};
+
+/// The share of lines that sums over a tensor beyond all caches find unasked for.
+double unasked_for(const Plan& plan) {
+  std::vector<bool> asked(static_cast<std::size_t>(plan.shape.size() / line_values<Asked>));
+  Index unasked = 0;
+  std::vector<double> centre(block_lanes);
+  ChannelSums sums;
+  const Shape& shape = plan.shape;
+  for (Index c = 0; c < shape.channels; ++c) {
+    sum_box(plan, Box{0, shape.outer, c, c + 1, 0, shape.inner}, Asked{&asked, &unasked}, centre.data(), sums);
+  }
+  return static_cast<double>(unasked) / static_cast<double>(asked.size());
+}
+
+}  // namespace
+
+TEST_CASE(
+    "sums: beyond the caches, long runs are asked for before they are read, across the ends of runs and channels") {
+  const auto plan = [](const Shape& shape, Index value_bytes) {
+    return Plan{shape, value_bytes, false, 1, 1, shape.outer, shape.inner};
+  };
+  const Shape shape{6, 5, 4096 + 64};  // whole lines; a run is longer than what is asked for ahead
+  const double first = static_cast<double>(run_ahead[1]) / static_cast<double>(shape.size());
+  CHECK(unasked_for(plan(shape, cache_bytes)) == doctest::Approx(first));
+  const Shape shorter{20, 9, 640};
+  CHECK(unasked_for(plan(shorter, cache_bytes)) == doctest::Approx(640.0 / static_cast<double>(shorter.size())));
+  CHECK(unasked_for(plan(shape, 4)) == 1);  // in cache nothing is asked for
+}

@@ -10,22 +10,11 @@
 // the alignment of a pointer changes a bit.
 #pragma once
 
-#include <limits>
-
-#include "loops.hpp"
-#include "traversal.hpp"
+#include "patch.hpp"
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-/// Sums in lanes: of u, and of u*v.
-struct PacketSums {
-  Packet<double> u, uv;
-
-  static PacketSums zero() { return {Packet<double>::all(0), Packet<double>::all(0)}; }
-  friend PacketSums operator+(const PacketSums& a, const PacketSums& b) { return {a.u + b.u, a.uv + b.uv}; }
-};
-
-/// The same of every channel: double [channels] each.
+/// Sums of u, and of u*v, of every channel: double [channels] each.
 struct alignas(cache_line) ChannelSums {
   double u[block_lanes];
   double uv[block_lanes];
@@ -35,58 +24,6 @@ struct alignas(cache_line) ChannelSums {
     uv[channel] = reduce_add(of_channel.uv);
   }
 };
-
-/// Sums over `Rows` rows, from row r on: four after each other, then fours with each other. Chains of two or of eight
-/// were up to a third slower.
-template <int Rows, typename Term>
-PacketSums sum_in_lanes(const Term& term, Index r) {
-  if constexpr (Rows > 4) {
-    return sum_in_lanes<Rows / 2>(term, r) + sum_in_lanes<Rows / 2>(term, r + Rows / 2);
-  } else {
-    Packet<double> u = term.u(r), uv = u * term.v(r, u);
-    for (int k = 1; k < Rows; ++k) {
-      const Packet<double> next = term.u(r + k);
-      uv = fma(next, term.v(r + k, next), uv);
-      u = u + next;
-    }
-    return {u, uv};
-  }
-}
-
-/// What is asked for on the way through a patch: what lies `distance` elements further, once a cache line, so at every
-/// `rows`-th row and every `lanes`-th lane. Beyond `end` that is `gap` further still.
-struct Ahead {
-  Index distance = 0;  // 0: nothing
-  Index rows = 1, lanes = 1;
-  Index end = std::numeric_limits<Index>::max(), gap = 0;
-
-  Index from(Index offset) const {
-    const Index next = offset + distance;
-    return next < end ? next : next + gap;
-  }
-};
-
-/// Sums over `rows` rows of `lanes` lanes each: add(row, height, lane, sums) for every packet of lanes of every tile of
-/// rows. column_at(lane, extent) gives u and v at each row of a lane.
-template <typename ColumnAt, typename Add>
-void sum_patch(Index rows, Index lanes, const Ahead& ahead, const ColumnAt& column_at, const Add& add) {
-  const auto tile = [&](Index r, auto tile_height) {
-    constexpr int height = decltype(tile_height)::value;
-    for_each_packet<double>(lanes, [&](Index l, auto extent) {
-      const auto column = column_at(l, extent);
-      if (ahead.distance != 0 && l % ahead.lanes == 0) {
-        for (Index row = r; row < r + height; row += ahead.rows) column.prefetch(row, ahead);
-      }
-      add(r, Index{height}, l, sum_in_lanes<height>(column, r));
-    });
-  };
-  Index r = 0;
-  for (; r + tile_rows <= rows; r += tile_rows) tile(r, std::integral_constant<int, tile_rows>{});
-  static_assert(tile_rows == 8, "the remainder below counts 4, 2, 1");
-  if (rows - r >= 4) tile(r, std::integral_constant<int, 4>{}), r += 4;
-  if (rows - r >= 2) tile(r, std::integral_constant<int, 2>{}), r += 2;
-  if (rows - r >= 1) tile(r, std::integral_constant<int, 1>{});
-}
 
 /// Adds lanes up into channels, pairwise: [fold, channels, inner] -> [channels]. Overwrites a_lane.
 inline void gather(double* a_lane, Index channels, Index inner, Index fold, double* a_channel) {
@@ -125,7 +62,10 @@ struct Column {
   Extent extent;
 
   Packet<double> u(Index row) const { return keep(terms.u(first + row * stride, centre, extent), extent); }
-  void prefetch(Index row, const Ahead& ahead) const { terms.prefetch(ahead.from(first + row * stride)); }
+  template <typename Asking>
+  void prefetch(Index row, const Asking& ahead) const {
+    terms.prefetch(ahead.from(first + row * stride));
+  }
   Packet<double> v(Index row, Packet<double> u) const { return terms.v(u, first + row * stride, centre, extent); }
 };
 
@@ -192,10 +132,10 @@ struct Alone {
   }
 };
 
-/// Sums over a piece of one channel, of any rows `stride` apart. beside(row, height, lane): after each tile.
-template <typename Terms, typename Beside>
+/// Sums over a piece of one channel, of any rows `stride` apart. beside(row, height) is called after each tile.
+template <typename Terms, typename Asking, typename Beside>
 PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows, Index lanes, Index stride,
-                     const Ahead& ahead, const Beside& beside) {
+                     const Asking& ahead, const Beside& beside) {
   const auto centres = Packet<double>::all(centre);
   PacketSums sum = PacketSums::zero();
   sum_patch(
@@ -232,24 +172,31 @@ template <typename Terms>
   }
 }
 
-template <typename Terms, typename Companion>
+/// What is asked for during a run of a channel. After it comes the channel's next one, or the next channel.
+template <typename Asking, typename Terms>
+Asking ahead_of_run(const Shape& shape, const Box& box, Index outer, Index channel) {
+  if constexpr (std::is_same_v<Asking, NothingAhead>) {
+    return {};
+  } else {
+    const bool last = outer + 1 == shape.outer;
+    const Index end = shape.offset(outer, channel, box.inner_end);
+    const Index next = shape.offset(last ? 0 : outer + 1, last ? channel + 1 : channel, box.inner_begin);
+    const Index distance = std::min(run_ahead[Terms::inputs], box.inner_end - box.inner_begin);
+    return {distance, std::max<Index>(1, line_values<Terms> / width<double>), 1, end, next - end};
+  }
+}
+
+template <typename Asking, typename Terms, typename Companion>
 [[gnu::flatten]] void sum_long_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
                                     ChannelSums& sums, const Companion companion) {
   constexpr Index W = width<double>;
   const Shape& shape = plan.shape;
-  const Index run = box.inner_end - box.inner_begin;
-  Ahead ahead{plan.beyond_cache ? std::min(run_ahead[Terms::inputs], run) : 0,
-              std::max<Index>(1, line_values<Terms> / W), 1};
   for (Index c = 0; c < box.channels(); ++c) {
     const Index channel = box.channel_begin + c;
     const auto beside = companion.of_channel(c);
     PacketSums total = PacketSums::zero();
     for (Index o = box.outer_begin; o < box.outer_end; ++o) {
-      if (ahead.distance != 0) {  // after this run comes the channel's next one, or the next channel
-        ahead.end = shape.offset(o, channel, box.inner_end);
-        const bool last = o + 1 == shape.outer;
-        ahead.gap = shape.offset(last ? 0 : o + 1, last ? channel + 1 : channel, box.inner_begin) - ahead.end;
-      }
+      const auto ahead = ahead_of_run<Asking, Terms>(shape, box, o, channel);
       for (Index i = box.inner_begin; i < box.inner_end; i += piece_values) {
         const Index first = shape.offset(o, channel, i);
         const Index length = std::min(piece_values, box.inner_end - i), whole = round_down(length, W);
@@ -275,7 +222,8 @@ void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double
     const Index next = Terms::inputs > 1 ? run_ahead[2] : plan.block_channels * plan.shape.inner;
     sum_short_runs(plan, box, terms, centre, plan.beyond_cache ? next : 0, sums);
   } else {
-    sum_long_runs(plan, box, terms, centre, sums, companion);
+    if (plan.beyond_cache) return sum_long_runs<Ahead>(plan, box, terms, centre, sums, companion);
+    sum_long_runs<NothingAhead>(plan, box, terms, centre, sums, companion);
   }
 }
 
