@@ -2393,9 +2393,16 @@ inline constexpr Index parallel_bytes = 128 * 1024;  // of x, from where on thre
 template <typename F, typename Lane>
 class BlockMap {
  public:
-  /// fill(first, count, numbers) gives the numbers of `count` channels of the tensor from `first` on.
+  /// Of no block yet.
+  explicit BlockMap(const F& f) : f_(f) {}
   template <typename Fill>
   BlockMap(const F& f, Index first, Index count, const Fill& fill) : f_(f) {
+    fold(first, count, fill);
+  }
+
+  /// fill(first, count, numbers) gives the numbers of `count` channels of the tensor from `first` on.
+  template <typename Fill>
+  void fold(Index first, Index count, const Fill& fill) {
     const Index last = round_down(count - 1, width<double>);  // a packet that may end beyond the channels
     for (double* of : {numbers_.mean, numbers_.scale, numbers_.slope, numbers_.shift}) {
       store(of + last, Packet<double>::all(0));
@@ -2638,39 +2645,35 @@ struct InCompany {
   }
 };
 
-/// Whether blocks can be mapped beside sums: there are several, of long runs, and what is streamed starts aligned in
-/// each of them.
-template <typename Map>
-bool can_overlap(const Plan& plan, const Map& map) {
-  constexpr auto line = static_cast<std::uintptr_t>(cache_line);
-  const auto run_bytes = static_cast<std::uintptr_t>(plan.shape.inner) * sizeof(*map.out);
-  const bool aligned = reinterpret_cast<std::uintptr_t>(map.out) % line == 0 && run_bytes % line == 0;
+/// Whether blocks can be mapped beside sums: there are several, of long runs, and what is streamed in whole packets
+/// starts aligned in each run.
+template <typename F, typename T, typename Fill>
+bool can_overlap(const Plan& plan, const Mapping<F, T, Fill>& map) {
+  constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<LaneOf<T>>) * sizeof(T);
+  const auto run_bytes = static_cast<std::uintptr_t>(plan.shape.inner) * sizeof(T);
+  const bool aligned = reinterpret_cast<std::uintptr_t>(map.out) % packet_bytes == 0 && run_bytes % packet_bytes == 0;
   return !plan.rows && plan.blocks > 1 && plan.shape.inner >= long_run && (aligned || !map.movement.streamed);
 }
 
-/// A block that has been reduced, and waits to be mapped beside the sums of the next one.
+/// The block that has been reduced last, and waits to be mapped beside the sums of the next one.
 template <typename F, typename T, typename Fill>
 class BlockBehind {
  public:
-  BlockBehind(const Mapping<F, T, Fill>& map, Index block)
-      : mapping_(map),
-        block_(block),
-        first_(map.plan.box(block, 0).channel_begin),
-        count_(map.plan.box(block, 0).channels()),
-        map_(map.f, first_, count_, map.fill) {}
+  explicit BlockBehind(const Mapping<F, T, Fill>& mapping) : mapping_(mapping), map_(mapping.f) {}
 
   /// Reduces `block` and maps this one beside it, with the same results as one after the other.
   template <typename R>
   void map_beside(Index block, const R& r, double* a, double* b) const {
-    const Box box = mapping_.plan.box(block, 0);
-    if (!map_.all_fit() || box.channels() != count_) {
+    const Plan& plan = mapping_.plan;
+    const Box box = plan.box(block, 0), behind = plan.box(block_, 0);
+    if (!map_.all_fit() || box.channels() != behind.channels()) {
       map_alone();
-      return reduce_block(mapping_.plan, block, r, a, b);
+      return reduce_block(plan, block, r, a, b);
     }
-    const Index distance = mapping_.plan.shape.offset(0, box.channel_begin - first_, 0);
+    const Index distance = plan.shape.offset(0, box.channel_begin - behind.channel_begin, 0);
     const auto reduce = [&](auto write) {
       const auto companion = map_.template beside<decltype(write)>(mapping_.out, distance);
-      reduce_block(mapping_.plan, block, InCompany<R, decltype(companion)>{r, companion}, a, b);
+      reduce_block(plan, block, InCompany<R, decltype(companion)>{r, companion}, a, b);
     };
     if (mapping_.movement.streamed) {
       reduce(Streamed{});
@@ -2678,6 +2681,13 @@ class BlockBehind {
     } else {
       reduce(Cached{});
     }
+  }
+
+  /// `block` is the one that waits now. Its numbers are finished.
+  void wait(Index block) {
+    const Box box = mapping_.plan.box(block, 0);
+    block_ = block;
+    map_.fold(box.channel_begin, box.channels(), mapping_.fill);
   }
 
   void map_alone() const {
@@ -2688,8 +2698,8 @@ class BlockBehind {
 
  private:
   const Mapping<F, T, Fill>& mapping_;
-  Index block_, first_, count_;
   BlockMap<F, LaneOf<T>> map_;
+  Index block_ = 0;
 };
 
 /// As reduce_and_map(), with the same bits, for a reduction that takes company. O(values).
@@ -2700,18 +2710,21 @@ void reduce_and_map_beside(const Device& device, const Plan& plan, Index value_b
     return reduce_and_map(device, plan, value_bytes, r, a, b, scratch, finish, map);
   }
   const auto work = [&](auto next) {
-    std::optional<BlockBehind<F, T, Fill>> behind;
-    for (Index block; next(block);) {
-      if (behind) {
-        behind->map_beside(block, r, a, b);
-      } else {
-        reduce_block(plan, block, r, a, b);
-      }
+    BlockBehind<F, T, Fill> behind(map);
+    const auto finish_and_wait = [&](Index block) {
       const Box box = plan.box(block, 0);
       finish(box.channel_begin, box.channel_end);
-      behind.emplace(map, block);
+      behind.wait(block);
+    };
+    Index block;
+    if (!next(block)) return;
+    reduce_block(plan, block, r, a, b);
+    finish_and_wait(block);
+    while (next(block)) {
+      behind.map_beside(block, r, a, b);
+      finish_and_wait(block);
     }
-    if (behind) behind->map_alone();
+    behind.map_alone();
   };
   if (worth_threads(device, plan, value_bytes)) return share_items(device, plan.blocks, false, work);
   share_items(Eigen::DefaultDevice{}, plan.blocks, false, work);

@@ -25,9 +25,16 @@ inline constexpr Index parallel_bytes = 128 * 1024;  // of x, from where on thre
 template <typename F, typename Lane>
 class BlockMap {
  public:
-  /// fill(first, count, numbers) gives the numbers of `count` channels of the tensor from `first` on.
+  /// Of no block yet.
+  explicit BlockMap(const F& f) : f_(f) {}
   template <typename Fill>
   BlockMap(const F& f, Index first, Index count, const Fill& fill) : f_(f) {
+    fold(first, count, fill);
+  }
+
+  /// fill(first, count, numbers) gives the numbers of `count` channels of the tensor from `first` on.
+  template <typename Fill>
+  void fold(Index first, Index count, const Fill& fill) {
     const Index last = round_down(count - 1, width<double>);  // a packet that may end beyond the channels
     for (double* of : {numbers_.mean, numbers_.scale, numbers_.slope, numbers_.shift}) {
       store(of + last, Packet<double>::all(0));
