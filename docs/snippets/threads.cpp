@@ -20,8 +20,8 @@ int main() {
   Tensor4 x(8, 16, 28, 28);
   x.setRandom();
   //! [pool]
-  Eigen::ThreadPool pool(4);
-  Eigen::ThreadPoolDevice device(&pool, 4);
+  Eigen::ThreadPool pool(3);
+  Eigen::ThreadPoolDevice device(&pool, 4);  // the caller is the fourth
 
   tensornorm::BatchNorm2d<> on_one(16), on_four(16);
   Tensor4 y_one, y_four;
