@@ -113,8 +113,8 @@ template <typename T>
                                  double* m2) {
   const auto n = static_cast<double>(box.per_channel());
   const Index channels = box.channels();
-  ChannelSums again;
-  alignas(cache_line) double pivot[block_lanes] = {};  // as g++ 12 cannot see that it is filled
+  ChannelSums again = {};  // these two as g++ 12 cannot see that they are filled
+  alignas(cache_line) double pivot[block_lanes] = {};
   double mean_again[block_lanes], m2_again[block_lanes];
   first_values(plan, box, x, pivot);  // where no mean was found
   for (Index c = 0; c < channels; ++c) {
