@@ -2159,6 +2159,7 @@ struct GradientReduction {
     sum_dy += box_sum_dy;
     sum_dy_dev += box_sum_dy_dev;
   }
+  static void complete(const Plan&, const Box&, double*) {}
 };
 
 /// Slope and shift from the sums and invstd, [count] each, where scale is filled. n: values a channel; freedom: n -
@@ -2252,6 +2253,7 @@ struct GradientEval {
 // A reduction R offers
 //   r.box(plan, box, a, b)                          two numbers a channel of the box
 //   r.merge(n_before, n_box, a, b, box_a, box_b)    adds a box's numbers to those of the boxes before it
+//   r.complete(plan, box, a)                        makes of a what the pass is to find, when all boxes are merged
 // and a mapping M makes, from the finished numbers of a block of channels, what elementwise.hpp maps with.
 
 // ---- tensornorm/detail/parallel.hpp
@@ -2549,6 +2551,8 @@ void reduce_block(const Plan& plan, Index block, const R& r, double* a, double* 
     }
     before += box.per_channel();
   }
+  const Box any = plan.box(block, 0);
+  r.complete(plan, any, a + any.channel_begin);
 }
 
 /// a and b of all channels, in the same order as block by block, so with the same bits. O(values).
@@ -2574,6 +2578,10 @@ void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& 
     const Index n = plan.box(0, chunk).per_channel();
     for (Index c = 0; c < channels; ++c)
       r.merge(before, n, a[c], b[c], partial(chunk)[c], partial(chunk)[channels + c]);
+  }
+  for (Index block = 0; block < plan.blocks; ++block) {
+    const Box any = plan.box(block, 0);
+    r.complete(plan, any, a + any.channel_begin);
   }
 }
 
@@ -2643,6 +2651,7 @@ struct InCompany {
   void merge(Index before, Index count, double& a, double& b, double box_a, double box_b) const {
     r.merge(before, count, a, b, box_a, box_b);
   }
+  void complete(const Plan& plan, const Box& box, double* a) const { r.complete(plan, box, a); }
 };
 
 /// Whether blocks can be mapped beside sums: there are several, of long runs, and what is streamed in whole packets
@@ -2738,6 +2747,7 @@ void reduce_and_map_beside(const Device& device, const Plan& plan, Index value_b
 // With s = sum(x - p) and q = sum((x - p)^2) over n values and a pivot p, mean = p + s/n and m2 = q - s^2/n. The pivot
 // keeps the difference from cancelling. Values of float and less need none, p = 0: a double has bits to spare as long
 // as the mean is below a thousand deviations. Doubles have none to spare, and are summed about a pivot near the mean.
+// Nor may their means be rounded before boxes are merged: until then a mean is kept less a value of its channel.
 //
 // Where the mean turns out to be too far from the pivot, or squares overflowed, the box is summed once more, about the
 // mean just found, and the channels in question take their result from there.
@@ -2838,6 +2848,40 @@ inline void choose_pivots(const Plan& plan, const Box& box, const double* x, dou
   }
 }
 
+/// What the means of a block's boxes are kept less of until they are merged: for doubles a value of each channel, so
+/// that merging rounds no mean at its own size; for others nothing.
+template <typename T>
+struct Origins {
+  Origins(const Plan&, const Box&, const T*) {}
+  template <typename Extent>
+  static Packet<double> subtract_from(Packet<double> mean, Index, Extent) {
+    return mean;
+  }
+  static double add_to(double mean, Index) { return mean; }
+};
+template <>
+class Origins<double> {
+ public:
+  Origins(const Plan& plan, const Box& box, const double* x) {
+    const Shape& shape = plan.shape;
+    for (Index c = 0; c < box.channels(); ++c) {
+      const double* first = x + shape.offset(0, box.channel_begin + c, 0);
+      const double a = *first, b = first[shape.offset(shape.outer / 2, 0, shape.inner / 2)],
+                   last = first[shape.offset(shape.outer - 1, 0, shape.inner - 1)];
+      const double median = std::max(std::min(a, b), std::min(std::max(a, b), last));  // one may lie far out
+      values_[c] = std::abs(median) <= std::numeric_limits<double>::max() ? median : 0.0;
+    }
+  }
+  template <typename Extent>
+  Packet<double> subtract_from(Packet<double> mean, Index c, Extent extent) const {
+    return mean - load<double>(values_ + c, extent);
+  }
+  double add_to(double mean, Index c) const { return mean + values_[c]; }
+
+ private:
+  double values_[block_lanes];  // [channels of the box]
+};
+
 /// 1 for the channels whose sums about a pivot are as good as they should be, else 0: in range, and the pivot near the
 /// mean.
 template <typename T>
@@ -2850,14 +2894,14 @@ Packet<double> trusted(double n, Packet<double> u, Packet<double> m2) {
 
 /// Mean and m2 about a pivot, from the sums about it. Whether all of these can be trusted.
 template <typename T>
-bool moments_from_sums(const ChannelSums& sums, Index channels, double n, const double* pivot, double* mean,
-                       double* m2) {
+bool moments_from_sums(const ChannelSums& sums, Index channels, double n, const double* pivot,
+                       const Origins<T>& origins, double* mean, double* m2) {
   const auto minus_per_value = Packet<double>::all(-1 / n);
   auto all = Packet<double>::all(1);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
     const auto u = load<double>(sums.u + c, extent), minus_shift = u * minus_per_value;
     const auto squares = fma(u, minus_shift, load<double>(sums.uv + c, extent));
-    store(mean + c, load<double>(pivot + c, extent) - minus_shift, extent);
+    store(mean + c, origins.subtract_from(load<double>(pivot + c, extent), c, extent) - minus_shift, extent);
     store(m2 + c, squares, extent);
     all = all * trusted<T>(n, u, squares);
   });
@@ -2867,8 +2911,8 @@ bool moments_from_sums(const ChannelSums& sums, Index channels, double n, const 
 /// Sums the box once more, each channel about the mean that was found, and corrects those whose first sums could not be
 /// trusted. sums, mean, m2: what was found first. Rare, and apart so that box_moments() stays small.
 template <typename T>
-[[gnu::noinline]] void sum_again(const Plan& plan, const Box& box, const T* x, const ChannelSums& sums, double* mean,
-                                 double* m2) {
+[[gnu::noinline]] void sum_again(const Plan& plan, const Box& box, const T* x, const ChannelSums& sums,
+                                 const Origins<T>& origins, double* mean, double* m2) {
   const auto n = static_cast<double>(box.per_channel());
   const Index channels = box.channels();
   ChannelSums again = {};  // these two as g++ 12 cannot see that they are filled
@@ -2876,11 +2920,12 @@ template <typename T>
   double mean_again[block_lanes], m2_again[block_lanes];
   first_values(plan, box, x, pivot);  // where no mean was found
   for (Index c = 0; c < channels; ++c) {
+    const double found = origins.add_to(mean[c], c);
     // As the layer's type holds it: then it is what a constant channel is full of, and m2 is 0.
-    if (std::isfinite(mean[c])) pivot[c] = static_cast<double>(static_cast<LaneOf<T>>(mean[c]));
+    if (std::isfinite(found)) pivot[c] = static_cast<double>(static_cast<LaneOf<T>>(found));
   }
   sum_box(plan, box, Deviations<T>{{x}}, pivot, again);
-  moments_from_sums<T>(again, channels, n, pivot, mean_again, m2_again);
+  moments_from_sums<T>(again, channels, n, pivot, origins, mean_again, m2_again);
   for (Index c = 0; c < channels; ++c) {
     if (trusted<T>(n, Packet<double>::all(sums.u[c]), Packet<double>::all(m2[c]))[0] == 1) continue;
     mean[c] = mean_again[c];
@@ -2889,11 +2934,11 @@ template <typename T>
   }
 }
 
-/// The moments of the box's channels: mean and m2, double [channels of the box]. One pass over x, O(values), in company
-/// if that is given; a second where the pivot is found to have been too far away.
-template <typename T, typename Companion = Alone>
-void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, double* m2,
-                 const Companion& companion = {}) {
+/// The moments of the box's channels: mean, less its origin, and m2, double [channels of the box] each.
+/// One pass over x, O(values), in company; a second where the pivot is found to have been too far away.
+template <typename T, typename Companion>
+void box_moments(const Plan& plan, const Box& box, const T* x, const Origins<T>& origins, double* mean, double* m2,
+                 const Companion& companion) {
   const auto n = static_cast<double>(box.per_channel());
   const Index channels = box.channels();
   alignas(cache_line) double pivot[block_lanes];
@@ -2905,8 +2950,8 @@ void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, dou
     for_each_packet<double>(channels, [&](Index c, auto) { store(pivot + c, Packet<double>::all(0)); });
     sum_box(plan, box, Values<T>{x}, pivot, sums, companion);
   }
-  const bool all_trusted = moments_from_sums<T>(sums, channels, n, pivot, mean, m2);
-  if (!all_trusted) sum_again(plan, box, x, sums, mean, m2);
+  const bool all_trusted = moments_from_sums<T>(sums, channels, n, pivot, origins, mean, m2);
+  if (!all_trusted) sum_again(plan, box, x, sums, origins, mean, m2);
 }
 
 /// The reduction of passes.hpp that finds mean and m2.
@@ -2915,13 +2960,17 @@ struct MomentsReduction {
   const T* x;
   template <typename Companion = Alone>
   void box(const Plan& plan, const Box& box, double* mean, double* m2, const Companion& companion = {}) const {
-    box_moments(plan, box, x, mean, m2, companion);
+    box_moments(plan, box, x, Origins<T>(plan, box, x), mean, m2, companion);
   }
   static void merge(Index before, Index count, double& mean, double& m2, double box_mean, double box_m2) {
     const Moments all = tensornorm::merge(Moments{static_cast<double>(before), mean, m2},
                                           Moments{static_cast<double>(count), box_mean, box_m2});
     mean = all.mean;
     m2 = all.m2;
+  }
+  void complete(const Plan& plan, const Box& box, double* mean) const {
+    const Origins<T> origins(plan, box, x);
+    for (Index c = 0; c < box.channels(); ++c) mean[c] = origins.add_to(mean[c], c);
   }
 };
 

@@ -15,6 +15,7 @@
 
 namespace tn = tensornorm;
 using namespace tn_test;
+using tensornorm::detail::Shape;
 
 TEST_CASE_TEMPLATE("promise 3: dx, dweight and dbias, training and eval, with every correction", Scalar, float,
                    double) {
@@ -65,6 +66,45 @@ TEST_CASE("promise 3: with dy a multiple of xhat, and with dy constant, dx is ne
       }
     }
   });
+}
+
+TEST_CASE("promise 3: where all values but one are the same, dx is as right as a mean in double can make it") {
+  for (const Dims& shape : {Dims{2100, 3, 1, 1}, Dims{2, 3, 7, 150}}) {
+    tn::BatchNorm2d<> bn(3, {0.0});
+    Tensor<float, 4, Eigen::RowMajor> x = make<Tensor<float, 4, Eigen::RowMajor>>(shape), dy = x;
+    x.setConstant(1e6f);
+    x(1, 1, 0, 0) = std::nextafter(1e6f, 0.f);
+    dy.setConstant(1e6f);
+    bn(x);
+    CHECK(gradient_error(bn, logical(x), logical(dy), bn.backward(x, dy), Statistics::kBatch) <= 1);
+  }
+}
+
+TEST_CASE("sums of doubles that come again and again stay within their bound") {
+  Worst worst;
+  for (const Shape& shape : {Shape{20000, 64, 3}, Shape{1000, 2, 196}, Shape{225, 5, 196}, Shape{32, 1, 100000},
+                             Shape{20000, 2, 49}, Shape{1000, 600, 1}}) {
+    for (const double value : {1.01, 1 / 3.0, -99.99}) {
+      const std::vector<double> dy(static_cast<std::size_t>(shape.size()), value);
+      const auto channels = static_cast<std::size_t>(shape.channels);
+      const std::vector<double> mean(channels, 1.7);
+      std::vector<double> sum(channels), sum_dev(channels), scratch;
+      const tn::ChannelView<const double> view{dy.data(), shape};
+      tn::functional::gradient_sums(Eigen::DefaultDevice{}, view, view, mean.data(), {sum.data(), sum_dev.data()},
+                                    scratch);
+      const auto term = static_cast<long double>(value), n = static_cast<long double>(shape.per_channel());
+      const auto check = [&](double found, long double exact) {
+        const long double bound = sum_units_repeating * unit_roundoff<double> * std::abs(exact);
+        worst.add(std::abs(static_cast<long double>(found) - exact), bound);
+      };
+      for (std::size_t c = 0; c < channels; ++c) {
+        check(sum[c], n * term);
+        check(sum_dev[c], n * term * (term - static_cast<long double>(mean[c])));
+      }
+    }
+  }
+  CHECK(worst.ratio() <= 1);
+  MESSAGE("error / bound at most: " << worst.ratio());
 }
 
 namespace {

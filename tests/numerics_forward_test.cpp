@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <tensornorm/tensornorm.hpp>
@@ -42,6 +43,25 @@ TEST_CASE_TEMPLATE("promise 1: mean, biased and unbiased variance", Scalar, floa
                 });
   MESSAGE("error / bound at most: mean " << mean.ratio() << ", variance " << unbiased.ratio() << ", biased "
                                          << biased.ratio());
+}
+
+TEST_CASE("promise 1: doubles in many chunks, whose means are merged without a rounding of their own size") {
+  for (const Dims& shape : {Dims{64, 600, 1, 1}, Dims{3000, 40, 1, 1}, Dims{30, 2, 100, 100}}) {
+    for (const double mean : {1e4, -1e8}) {
+      Random random(5);
+      Tensor<double, 4, Eigen::RowMajor> x = normal<Tensor<double, 4, Eigen::RowMajor>>(random, shape, mean);
+      auto bn = recording_layer<double>(shape[1], 1);
+      bn(x);
+      const std::vector<Moments> exact = moments(logical(x), 1);
+      INFO(to_text(shape, 1, Eigen::RowMajor, 5) << " mean " << mean);
+      CHECK(mean_error(bn.running_mean(), exact) <= 1);
+      for (std::size_t c = 0; c < exact.size(); ++c) {  // shifted means or not
+        const long double wanted = exact[c].variance(1);
+        const auto found = static_cast<long double>(bn.running_var()(static_cast<Index>(c)));
+        CHECK(std::abs(found - wanted) <= 8 * unit_roundoff<double> * wanted);
+      }
+    }
+  }
 }
 
 TEST_CASE("promises 1 and 2: a few values that come again and again, so that rounding errors do not average out") {

@@ -46,7 +46,7 @@ void for_each_device(Body body) {
   }
 }
 
-/// Counts values, and depends on the order of its boxes: b = b*31 + the box's own number.
+/// Counts values, plus a half when complete, and depends on the order of its boxes: b = b*31 + the box's own number.
 struct Counting {
   std::atomic<int>* faults;
   static double number(const Box& box) { return static_cast<double>(1 + box.outer_begin % 97 + box.inner_begin % 89); }
@@ -60,6 +60,9 @@ struct Counting {
     if (a != static_cast<double>(before) || box_a != static_cast<double>(count)) ++*faults;
     a += box_a;
     b = std::fmod(b * 31 + box_b, 1e9 + 7);
+  }
+  static void complete(const Plan&, const Box& box, double* a) {
+    for (Index c = 0; c < box.channels(); ++c) a[c] += 0.5;
   }
 };
 
@@ -131,7 +134,7 @@ TEST_CASE("passes: boxes are merged in their order, each once, on any number of 
       Scratch scratch(static_cast<std::size_t>(scratch_size(device, plan, 4)));
       reduce(device, plan, 4, Counting{&faults}, a.data(), b.data(), scratch);
       CHECK(faults == 0);
-      CHECK(a == std::vector<double>(a.size(), static_cast<double>(shape.per_channel())));
+      CHECK(a == std::vector<double>(a.size(), static_cast<double>(shape.per_channel()) + 0.5));
       CHECK(b == expected);
     });
   }

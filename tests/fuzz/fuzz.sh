@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes each target for some seconds with libFuzzer, from its kept inputs on: tests/fuzz/fuzz.sh [SECONDS [TARGET ...]].
 # The targets are layer, values, npy and safetensors; as many run at a time as there are processors.
+# SEED=1 before it tries the same inputs each time, as far as time allows: what fails then is the change, not the dice.
 # A crash leaves its input in build/fuzz; run the program on that file to see it again, then keep it in corpus/TARGET.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -17,7 +18,7 @@ compile() {
 }
 fuzz() {
   mkdir -p "$out/found_$1"
-  "$out/$1" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$out/$1-" \
+  "$out/$1" -seed="${SEED:-0}" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$out/$1-" \
     "$out/found_$1" "tests/fuzz/corpus/$1"
 }
 # One target a core.

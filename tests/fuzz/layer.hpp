@@ -59,7 +59,9 @@ class LayerRun {
 
   Layer& bn() { return subject_->bn; }
   /// Whether a backward in training is that of the forward that it goes with.
-  bool is_of_last_forward(const X& x) const { return remembered_ && tn_test::same_bits(x, *remembered_); }
+  bool is_of_last_forward(const X& x) const {
+    return remembered_ && x.dimensions() == remembered_->dimensions() && tn_test::same_bits(x, *remembered_);
+  }
   Dims some_dims() { return dims_from(bytes_, Rank, bn().options().channel_axis, bn().num_features()); }
 
   /// call() with the mistakes known; whether it passed.

@@ -107,9 +107,29 @@ double output_error(const Layer& bn, const NdArray& x, const Y& y, Statistics st
   return worst.ratio();
 }
 
+/// How far from the exact one the mean may be that a backward pass works with: a double.
+template <typename Scalar>
+long double mean_shift(const Moments& exact) {
+  const long double mean = std::abs(exact.mean);
+  if constexpr (std::is_same_v<Scalar, float>) return 0x1p-51L * mean;
+  return 32 * unit_roundoff<Scalar> * (mean + std::sqrt(exact.variance(0)));
+}
+
+/// What a mean off by `shift` does to dx of x in channel c, through xhat * dweight / (n - correction).
+inline long double dx_of_shift(const Coefficients& of, const Gradients& exact, std::size_t c, long double x,
+                               long double shift, long double freedom) {
+  const long double xhat = std::abs(x - of.mean[c]) * of.invstd[c], scale = std::abs(of.weight[c]) * of.invstd[c];
+  return scale * of.invstd[c] * shift * (std::abs(exact.dweight[c]) + xhat * std::abs(exact.dbias[c])) / freedom;
+}
+
+/// What a sum of doubles may be off by, in u times the sum of its terms' sizes: where they are of all kinds, and where
+/// a few come again and again, so that every addition rounds the same way.
+inline constexpr long double sum_units = 8, sum_units_repeating = 64;
+
 /// The three gradients of one backward pass, weight_grad and bias_grad having been zero before it.
 template <typename Layer, typename DX>
-double gradient_error(const Layer& bn, const NdArray& x, const NdArray& dy, const DX& dx, Statistics statistics) {
+double gradient_error(const Layer& bn, const NdArray& x, const NdArray& dy, const DX& dx, Statistics statistics,
+                      long double units = sum_units) {
   using Scalar = ScalarOf<Layer>;
   constexpr long double u = unit_roundoff<Scalar>;
   const int axis = bn.options().channel_axis;
@@ -119,35 +139,28 @@ double gradient_error(const Layer& bn, const NdArray& x, const NdArray& dy, cons
   const NdArray got = logical(dx);
   if (got.dims != x.dims) return std::numeric_limits<double>::infinity();
   const std::vector<Moments> channels = moments(x, axis);
-  std::vector<long double> shift;  // what the mean may be off by, [C]
-  for (std::size_t c = 0; c < of.mean.size(); ++c) {
-    const long double size = std::abs(of.mean[c]) + std::sqrt(channels[c].variance(0));
-    shift.push_back(std::is_same_v<Scalar, float> ? u * u * std::abs(of.mean[c]) : batch ? 32 * u * size : 0);
-  }
   Worst worst;
   for_each_index(x.dims, [&](const Dims& index, std::size_t step) {
     const auto c = static_cast<std::size_t>(index[resolve_axis(axis, x.dims)]);
-    long double bound = 2.5e-7L * exact.dx_scale;
-    if (std::is_same_v<Scalar, double>) {
-      bound = 64 * u * exact.dx_scale;
-      if (batch) {  // and what a shifted mean does to xhat * dweight / (n - correction)
-        const long double xhat = std::abs(x.values[step] - of.mean[c]) * of.invstd[c];
-        const long double divisor = channels[c].count - static_cast<long double>(bn.options().correction);
-        bound += std::abs(of.weight[c]) * of.invstd[c] * of.invstd[c] * shift[c] *
-                 (std::abs(exact.dweight[c]) + xhat * std::abs(exact.dbias[c])) / divisor;
-      }
+    long double bound = (std::is_same_v<Scalar, float> ? 2.5e-7L : 64 * u) * exact.dx_scale;
+    if (batch) {
+      const long double freedom = channels[c].count - static_cast<long double>(bn.options().correction);
+      bound += dx_of_shift(of, exact, c, x.values[step], mean_shift<Scalar>(channels[c]), freedom);
     }
     worst.add(std::abs(got.values[step] - exact.dx[step]), bound);
   });
   for (std::size_t c = 0; c < of.mean.size(); ++c) {
     const long double lever = std::abs(of.invstd[c] * exact.dbias[c]);  // of dweight over the mean
-    const auto bound = [](long double value, long double rss, long double size) {
-      return std::is_same_v<Scalar, float> ? u * (1.7L * std::abs(value) + 2 * rss) : 8 * u * size;
+    const long double shift = std::is_same_v<Scalar, float>
+                                  ? u * u * std::abs(of.mean[c])
+                                  : static_cast<long double>(batch) * mean_shift<Scalar>(channels[c]);
+    const auto bound = [units](long double value, long double rss, long double size) {
+      return std::is_same_v<Scalar, float> ? u * (1.7L * std::abs(value) + 2 * rss) : units * u * size;
     };
     const auto at = static_cast<Index>(c);
     if (bn.weight().size() != 0) {
       worst.add(std::abs(static_cast<long double>(bn.weight_grad()(at)) - exact.dweight[c]),
-                bound(exact.dweight[c], exact.rss_w[c], exact.size_w[c]) + lever * shift[c]);
+                bound(exact.dweight[c], exact.rss_w[c], exact.size_w[c]) + lever * shift);
     }
     if (bn.bias().size() != 0) {
       worst.add(std::abs(static_cast<long double>(bn.bias_grad()(at)) - exact.dbias[c]),

@@ -54,6 +54,7 @@ struct GradientReduction {
     sum_dy += box_sum_dy;
     sum_dy_dev += box_sum_dy_dev;
   }
+  static void complete(const Plan&, const Box&, double*) {}
 };
 
 /// Slope and shift from the sums and invstd, [count] each, where scale is filled. n: values a channel; freedom: n -

@@ -20,6 +20,7 @@ struct InCompany {
   void merge(Index before, Index count, double& a, double& b, double box_a, double box_b) const {
     r.merge(before, count, a, b, box_a, box_b);
   }
+  void complete(const Plan& plan, const Box& box, double* a) const { r.complete(plan, box, a); }
 };
 
 /// Whether blocks can be mapped beside sums: there are several, of long runs, and what is streamed in whole packets

@@ -4,6 +4,7 @@
 // A reduction R offers
 //   r.box(plan, box, a, b)                          two numbers a channel of the box
 //   r.merge(n_before, n_box, a, b, box_a, box_b)    adds a box's numbers to those of the boxes before it
+//   r.complete(plan, box, a)                        makes of a what the pass is to find, when all boxes are merged
 // and a mapping M makes, from the finished numbers of a block of channels, what elementwise.hpp maps with.
 #pragma once
 
@@ -181,6 +182,8 @@ void reduce_block(const Plan& plan, Index block, const R& r, double* a, double* 
     }
     before += box.per_channel();
   }
+  const Box any = plan.box(block, 0);
+  r.complete(plan, any, a + any.channel_begin);
 }
 
 /// a and b of all channels, in the same order as block by block, so with the same bits. O(values).
@@ -206,6 +209,10 @@ void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& 
     const Index n = plan.box(0, chunk).per_channel();
     for (Index c = 0; c < channels; ++c)
       r.merge(before, n, a[c], b[c], partial(chunk)[c], partial(chunk)[channels + c]);
+  }
+  for (Index block = 0; block < plan.blocks; ++block) {
+    const Box any = plan.box(block, 0);
+    r.complete(plan, any, a + any.channel_begin);
   }
 }
 

@@ -3,6 +3,7 @@
 // With s = sum(x - p) and q = sum((x - p)^2) over n values and a pivot p, mean = p + s/n and m2 = q - s^2/n. The pivot
 // keeps the difference from cancelling. Values of float and less need none, p = 0: a double has bits to spare as long
 // as the mean is below a thousand deviations. Doubles have none to spare, and are summed about a pivot near the mean.
+// Nor may their means be rounded before boxes are merged: until then a mean is kept less a value of its channel.
 //
 // Where the mean turns out to be too far from the pivot, or squares overflowed, the box is summed once more, about the
 // mean just found, and the channels in question take their result from there.
@@ -80,6 +81,40 @@ inline void choose_pivots(const Plan& plan, const Box& box, const double* x, dou
   }
 }
 
+/// What the means of a block's boxes are kept less of until they are merged: for doubles a value of each channel, so
+/// that merging rounds no mean at its own size; for others nothing.
+template <typename T>
+struct Origins {
+  Origins(const Plan&, const Box&, const T*) {}
+  template <typename Extent>
+  static Packet<double> subtract_from(Packet<double> mean, Index, Extent) {
+    return mean;
+  }
+  static double add_to(double mean, Index) { return mean; }
+};
+template <>
+class Origins<double> {
+ public:
+  Origins(const Plan& plan, const Box& box, const double* x) {
+    const Shape& shape = plan.shape;
+    for (Index c = 0; c < box.channels(); ++c) {
+      const double* first = x + shape.offset(0, box.channel_begin + c, 0);
+      const double a = *first, b = first[shape.offset(shape.outer / 2, 0, shape.inner / 2)],
+                   last = first[shape.offset(shape.outer - 1, 0, shape.inner - 1)];
+      const double median = std::max(std::min(a, b), std::min(std::max(a, b), last));  // one may lie far out
+      values_[c] = std::abs(median) <= std::numeric_limits<double>::max() ? median : 0.0;
+    }
+  }
+  template <typename Extent>
+  Packet<double> subtract_from(Packet<double> mean, Index c, Extent extent) const {
+    return mean - load<double>(values_ + c, extent);
+  }
+  double add_to(double mean, Index c) const { return mean + values_[c]; }
+
+ private:
+  double values_[block_lanes];  // [channels of the box]
+};
+
 /// 1 for the channels whose sums about a pivot are as good as they should be, else 0: in range, and the pivot near the
 /// mean.
 template <typename T>
@@ -92,14 +127,14 @@ Packet<double> trusted(double n, Packet<double> u, Packet<double> m2) {
 
 /// Mean and m2 about a pivot, from the sums about it. Whether all of these can be trusted.
 template <typename T>
-bool moments_from_sums(const ChannelSums& sums, Index channels, double n, const double* pivot, double* mean,
-                       double* m2) {
+bool moments_from_sums(const ChannelSums& sums, Index channels, double n, const double* pivot,
+                       const Origins<T>& origins, double* mean, double* m2) {
   const auto minus_per_value = Packet<double>::all(-1 / n);
   auto all = Packet<double>::all(1);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
     const auto u = load<double>(sums.u + c, extent), minus_shift = u * minus_per_value;
     const auto squares = fma(u, minus_shift, load<double>(sums.uv + c, extent));
-    store(mean + c, load<double>(pivot + c, extent) - minus_shift, extent);
+    store(mean + c, origins.subtract_from(load<double>(pivot + c, extent), c, extent) - minus_shift, extent);
     store(m2 + c, squares, extent);
     all = all * trusted<T>(n, u, squares);
   });
@@ -109,8 +144,8 @@ bool moments_from_sums(const ChannelSums& sums, Index channels, double n, const 
 /// Sums the box once more, each channel about the mean that was found, and corrects those whose first sums could not be
 /// trusted. sums, mean, m2: what was found first. Rare, and apart so that box_moments() stays small.
 template <typename T>
-[[gnu::noinline]] void sum_again(const Plan& plan, const Box& box, const T* x, const ChannelSums& sums, double* mean,
-                                 double* m2) {
+[[gnu::noinline]] void sum_again(const Plan& plan, const Box& box, const T* x, const ChannelSums& sums,
+                                 const Origins<T>& origins, double* mean, double* m2) {
   const auto n = static_cast<double>(box.per_channel());
   const Index channels = box.channels();
   ChannelSums again = {};  // these two as g++ 12 cannot see that they are filled
@@ -118,11 +153,12 @@ template <typename T>
   double mean_again[block_lanes], m2_again[block_lanes];
   first_values(plan, box, x, pivot);  // where no mean was found
   for (Index c = 0; c < channels; ++c) {
+    const double found = origins.add_to(mean[c], c);
     // As the layer's type holds it: then it is what a constant channel is full of, and m2 is 0.
-    if (std::isfinite(mean[c])) pivot[c] = static_cast<double>(static_cast<LaneOf<T>>(mean[c]));
+    if (std::isfinite(found)) pivot[c] = static_cast<double>(static_cast<LaneOf<T>>(found));
   }
   sum_box(plan, box, Deviations<T>{{x}}, pivot, again);
-  moments_from_sums<T>(again, channels, n, pivot, mean_again, m2_again);
+  moments_from_sums<T>(again, channels, n, pivot, origins, mean_again, m2_again);
   for (Index c = 0; c < channels; ++c) {
     if (trusted<T>(n, Packet<double>::all(sums.u[c]), Packet<double>::all(m2[c]))[0] == 1) continue;
     mean[c] = mean_again[c];
@@ -131,11 +167,11 @@ template <typename T>
   }
 }
 
-/// The moments of the box's channels: mean and m2, double [channels of the box]. One pass over x, O(values), in company
-/// if that is given; a second where the pivot is found to have been too far away.
-template <typename T, typename Companion = Alone>
-void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, double* m2,
-                 const Companion& companion = {}) {
+/// The moments of the box's channels: mean, less its origin, and m2, double [channels of the box] each.
+/// One pass over x, O(values), in company; a second where the pivot is found to have been too far away.
+template <typename T, typename Companion>
+void box_moments(const Plan& plan, const Box& box, const T* x, const Origins<T>& origins, double* mean, double* m2,
+                 const Companion& companion) {
   const auto n = static_cast<double>(box.per_channel());
   const Index channels = box.channels();
   alignas(cache_line) double pivot[block_lanes];
@@ -147,8 +183,8 @@ void box_moments(const Plan& plan, const Box& box, const T* x, double* mean, dou
     for_each_packet<double>(channels, [&](Index c, auto) { store(pivot + c, Packet<double>::all(0)); });
     sum_box(plan, box, Values<T>{x}, pivot, sums, companion);
   }
-  const bool all_trusted = moments_from_sums<T>(sums, channels, n, pivot, mean, m2);
-  if (!all_trusted) sum_again(plan, box, x, sums, mean, m2);
+  const bool all_trusted = moments_from_sums<T>(sums, channels, n, pivot, origins, mean, m2);
+  if (!all_trusted) sum_again(plan, box, x, sums, origins, mean, m2);
 }
 
 /// The reduction of passes.hpp that finds mean and m2.
@@ -157,13 +193,17 @@ struct MomentsReduction {
   const T* x;
   template <typename Companion = Alone>
   void box(const Plan& plan, const Box& box, double* mean, double* m2, const Companion& companion = {}) const {
-    box_moments(plan, box, x, mean, m2, companion);
+    box_moments(plan, box, x, Origins<T>(plan, box, x), mean, m2, companion);
   }
   static void merge(Index before, Index count, double& mean, double& m2, double box_mean, double box_m2) {
     const Moments all = tensornorm::merge(Moments{static_cast<double>(before), mean, m2},
                                           Moments{static_cast<double>(count), box_mean, box_m2});
     mean = all.mean;
     m2 = all.m2;
+  }
+  void complete(const Plan& plan, const Box& box, double* mean) const {
+    const Origins<T> origins(plan, box, x);
+    for (Index c = 0; c < box.channels(); ++c) mean[c] = origins.add_to(mean[c], c);
   }
 };
 
