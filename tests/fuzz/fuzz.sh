@@ -18,8 +18,8 @@ compile() {
 }
 fuzz() {
   mkdir -p "$out/found_$1"
-  "$out/$1" -seed="${SEED:-0}" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$out/$1-" \
-    "$out/found_$1" "tests/fuzz/corpus/$1"
+  "$out/$1" -seed="${SEED:-0}" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix="$out/$1-" "$out/found_$1" "tests/fuzz/corpus/$1"
 }
 # One target a core.
 for target in "${targets[@]}"; do

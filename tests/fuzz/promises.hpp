@@ -77,7 +77,8 @@ class Promises {
   }
 
   /// The three gradients: in training of channels whose x, dy and coefficients are finite; in eval dx of every element;
-  /// bias_grad wherever dy is finite. weight_grad and bias_grad of the layer were zero before backward.
+  /// bias_grad wherever dy is finite. weight_grad and bias_grad of the layer were zero before backward. dx is judged
+  /// beside its own channel, not the tensor, by the six roundings that it has without FMA.
   void demand_gradients(const NdArray& dy, const NdArray& dx) const {
     const auto exact = tn_test::backward(x_, dy, axis_, of_, correction());
     std::vector<long double> size(of_.mean.size());  // largest |dx| or |weight * invstd * dy| of a channel, [C]
@@ -93,7 +94,7 @@ class Promises {
       const std::size_t c = channel_[i];
       if (batch_ && !(size[c] <= kMost)) continue;                          // a term of dx overflows
       const long double beside = batch_ ? size[c] : std::abs(exact.dx[i]);  // in eval there is one term
-      long double bound = 2.5e-7L * beside + kLeast;
+      long double bound = 6 * kU * beside + kLeast;
       if (batch_) {
         const long double freedom = moments_[c].count - static_cast<long double>(bn_.options().correction);
         bound += tn_test::dx_of_shift(of_, exact, c, x_.values[i], tn_test::mean_shift<float>(moments_[c]), freedom);
