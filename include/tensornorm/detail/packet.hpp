@@ -133,8 +133,10 @@ Words<N> upper_halves(const Vector<std::uint16_t, N>& numbers) {
     return (Words<N>)_mm512_maskz_cvtepu16_epi32(0xffff, (__m256i)numbers) << 16;
 #endif
 #ifdef EIGEN_VECTORIZE_AVX2
-  } else if constexpr (N == 8) {
-    return (Words<N>)_mm256_cvtepu16_epi32((__m128i)numbers) << 16;
+  } else if constexpr (N == 8) {  // one instruction less than to widen and shift; 80: a zero
+    const __m256i bytes =
+        _mm256_setr_epi64x(0x0302808001008080, 0x0706808005048080, 0x0b0a808009088080, 0x0f0e80800d0c8080);
+    return (Words<N>)_mm256_shuffle_epi8(_mm256_broadcastsi128_si256((__m128i)numbers), bytes);
 #endif
 #ifdef EIGEN_VECTORIZE_SSE2
   } else if constexpr (N == 4) {
@@ -204,7 +206,9 @@ Vector<std::uint16_t, N> round_floats(const Vector<float, N>& floats, const Eige
   // What the instruction below treats its own way.
   constexpr int quiet_nan = 0x01, subnormal = 0x20, signaling_nan = 0x80;
   if constexpr (N == 16) {
-    if (_mm512_fpclass_ps_mask(floats, quiet_nan | subnormal | signaling_nan) == 0) {
+    std::uint32_t special = _mm512_fpclass_ps_mask(floats, quiet_nan | subnormal | signaling_nan);
+    asm("" : "+r"(special));  // compilers would test the mask where it is: eval in cache took a fifth longer
+    if (special == 0) {
       return (Vector<std::uint16_t, N>)_mm512_maskz_cvtneps_pbh(0xffff, floats);
     }
   }
