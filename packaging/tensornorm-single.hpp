@@ -702,229 +702,6 @@ class StateDict {
 //   rows   inner is short (1 in NHWC and (N, C)): a row of channels*inner neighbouring lanes is read at once, each lane
 //          with its own numbers. When a row is short too, `fold` rows that follow each other count as one.
 
-namespace tensornorm { inline namespace v0 { namespace detail {
-
-using Eigen::Index;
-
-struct Shape {
-  Index outer, channels, inner;
-
-  Index size() const { return outer * channels * inner; }
-  Index per_channel() const { return outer * inner; }
-  /// Where element (o, c, i) lies.
-  Index offset(Index o, Index c, Index i) const { return (o * channels + c) * inner + i; }
-};
-
-/// A part of a tensor: [outer_begin, outer_end) x [channel_begin, channel_end) x [inner_begin, inner_end).
-struct Box {
-  Index outer_begin, outer_end, channel_begin, channel_end, inner_begin, inner_end;
-
-  Index channels() const { return channel_end - channel_begin; }
-  Index per_channel() const { return (outer_end - outer_begin) * (inner_end - inner_begin); }
-};
-
-// Tuning constants. On an AMD Zen 5 server core (48 KiB L1, 1 MiB L2, 32 MiB L3) blocks of 16 to 128 KiB were no faster
-// than these, and narrower columns of rows much slower; the other numbers follow from the sizes of the caches.
-inline constexpr Index block_lanes = 1024;              // most lanes, or channels, a block: their numbers fit in L1
-inline constexpr Index block_columns = 512;             // the same where inner is 1 and rows are longer
-inline constexpr Index folded_lanes = 256;              // a tile of such rows is few pages, which prefetchers follow
-inline constexpr Index block_bytes = 256 * 1024;        // of x a block: it is still in L2 for the second pass
-inline constexpr Index chunk_bytes = 256 * 1024;        // of x a chunk, the unit of work of larger blocks
-inline constexpr Index cache_bytes = 12 * 1024 * 1024;  // a larger tensor leaves the last cache, with its output
-inline constexpr Index short_inner = 64;                // runs up to here are walked as rows, if there are enough rows
-inline constexpr Index tile_rows = 8;                   // rows summed in registers before memory is touched
-
-inline Index round_down(Index n, Index multiple) { return n / multiple * multiple; }
-
-/// Steps of size `step` that cover n. Divides only where it must: a few divisions take as long as a small tensor.
-inline Index steps(Index n, Index step) { return step >= n ? 1 : (n + step - 1) / step; }
-
-/// The walk of one tensor.
-class Plan {
- public:
-  Shape shape;
-  bool rows;   // else runs
-  Index fold;  // rows only: how many outer indices count as one row
-  Index block_channels, chunk_outer, chunk_inner;
-  Index blocks, outer_chunks, chunks;  // how many there are; chunks: of one block
-  bool beyond_cache;                   // the tensor is too large to be in a cache when it is read
-
-  /// Channels a block, outer and inner a chunk; each may be more than there are.
-  Plan(Shape s, Index value_bytes, bool walk_rows, Index fold_rows, Index channels, Index outer, Index inner)
-      : shape(s),
-        rows(walk_rows),
-        fold(fold_rows),
-        block_channels(std::min(channels, s.channels)),
-        chunk_outer(std::min(outer, s.outer)),
-        chunk_inner(std::min(inner, s.inner)),
-        blocks(steps(s.channels, channels)),
-        outer_chunks(steps(s.outer, outer)),
-        chunks(outer_chunks * steps(s.inner, inner)),
-        beyond_cache(s.size() * value_bytes > cache_bytes) {}
-
-  Box box(Index block, Index chunk) const {
-    const Index inner_chunk = chunk < outer_chunks ? 0 : chunk / outer_chunks;
-    const Index o = (chunk - inner_chunk * outer_chunks) * chunk_outer, i = inner_chunk * chunk_inner;
-    const Index c = block * block_channels;
-    return {o, std::min(o + chunk_outer, shape.outer), c, std::min(c + block_channels, shape.channels),
-            i, std::min(i + chunk_inner, shape.inner)};
-  }
-};
-
-static_assert(block_lanes / short_inner >= 16, "a block of rows is a multiple of 16 channels");
-inline bool walks_rows(Shape shape) {
-  return shape.channels > 1 && (shape.inner <= 4 || (shape.inner <= short_inner && shape.outer >= tile_rows));
-}
-
-/// One channel is one long run.
-inline Shape canonical(Shape shape) { return shape.channels == 1 ? Shape{1, 1, shape.outer * shape.inner} : shape; }
-
-/// Rows that count as one, so that a row has about folded_lanes lanes, and there are still tile_rows of them.
-inline Index fold_of(Shape shape) {
-  const Index row = shape.channels * shape.inner;
-  if (row > folded_lanes / 2 || shape.outer < 2 * tile_rows) return 1;
-  const Index fold = std::min(folded_lanes / row, shape.outer / tile_rows);
-  return fold > 16 ? round_down(fold, 16) : fold;  // then every folded row starts aligned if the first does
-}
-
-/// Channels that make a block of rows: whole cache lines of floats, whatever inner is, so that all blocks are aligned
-/// if the first is.
-inline Index channels_of_rows(Shape shape) {
-  // Rows that are one block lie in one piece: eval of (64, 1024) takes a third less time than in two.
-  if (shape.inner == 1) return shape.channels <= block_lanes ? shape.channels : block_columns;
-  return std::min(shape.channels, round_down(block_lanes / shape.inner, 16));
-}
-
-/// Outer indices that make a chunk of rows of `lanes` lanes, a multiple of whole tiles.
-inline Index rows_of_chunk(Shape shape, Index lanes, Index fold, Index value_bytes) {
-  if (shape.outer * lanes * value_bytes <= chunk_bytes) return shape.outer;
-  const Index tile = fold * tile_rows;
-  return std::max(tile, round_down(chunk_bytes / value_bytes / lanes, tile));
-}
-
-/// The walk of a tensor, not empty, whose channels are first summed and then mapped: blocks that stay in cache.
-inline Plan plan_reduction(Shape shape, Index value_bytes) {
-  shape = canonical(shape);
-  const Index n = shape.per_channel(), chunk_values = chunk_bytes / value_bytes;
-  if (walks_rows(shape)) {
-    const Index block = channels_of_rows(shape);
-    const Index fold = fold_of(shape);
-    return {shape,      value_bytes, true, fold, block, rows_of_chunk(shape, block * shape.inner, fold, value_bytes),
-            shape.inner};
-  }
-  const Index block = std::clamp<Index>(block_bytes / value_bytes / n, 1, block_lanes);
-  if (n <= chunk_values) return {shape, value_bytes, false, 1, block, shape.outer, shape.inner};
-  const Index outer = std::max<Index>(1, chunk_values / shape.inner);
-  return {shape, value_bytes, false, 1, block, outer > tile_rows ? round_down(outer, tile_rows) : outer, chunk_values};
-}
-
-/// The walk of a tensor, not empty, that is only mapped: pieces of memory that follow each other, as they come.
-inline Plan plan_map(Shape shape, Index value_bytes) {
-  shape = canonical(shape);
-  if (walks_rows(shape)) return plan_reduction(shape, value_bytes);
-  const Index chunk_values = chunk_bytes / value_bytes, plane = shape.channels * shape.inner;
-  if (shape.size() <= chunk_values && shape.channels <= block_lanes) {
-    return {shape, value_bytes, false, 1, shape.channels, shape.outer, shape.inner};
-  }
-  const Index block = std::clamp<Index>(chunk_values / shape.inner, 1, block_lanes);
-  return {shape, value_bytes, false, 1, block, std::max<Index>(1, chunk_values / plane), chunk_values};
-}
-
-}}}  // namespace tensornorm::v0::detail
-
-namespace tensornorm { inline namespace v0 {
-
-/// Values of type T (perhaps const), contiguous, seen as [outer, channels, inner].
-template <typename T>
-struct ChannelView {
-  T* data;              ///< outer * channels * inner values
-  detail::Shape shape;  ///< its members are outer, channels and inner
-
-  /// Number of values.
-  Eigen::Index size() const { return shape.size(); }
-};
-
-namespace detail {
-
-/// [outer, channels, inner] of an operand whose channels lie along channel_axis, which may count from the last axis.
-template <typename T, int Rank>
-Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
-  if (channel_axis < -Rank || channel_axis >= Rank) {
-    fail_argument("channel_axis should be in [", -Rank, ", ", Rank, ") for the ", Rank, "D ", name, ", not ",
-                  channel_axis);
-  }
-  const int axis = channel_axis < 0 ? channel_axis + Rank : channel_axis;
-  Eigen::Index before = 1, after = 1, all = 1;
-  bool counted = true;
-  for (int i = 0; i < Rank; ++i) {
-    const Eigen::Index size = x.dimensions[static_cast<std::size_t>(i)];
-    if (size < 0) fail_argument(name, " has a negative size: ", x.dimensions);
-    if (i != axis)
-      counted = !__builtin_mul_overflow(i < axis ? before : after, size, i < axis ? &before : &after) && counted;
-    counted = !__builtin_mul_overflow(all, size, &all) && counted;
-  }
-  const bool empty = std::find(x.dimensions.begin(), x.dimensions.end(), 0) != x.dimensions.end();
-  if (!empty && (!counted || all > x.most)) {
-    fail_argument(name, " of shape ", x.dimensions, " has more elements than its index type can count");
-  }
-  constexpr Eigen::Index most_bytes = std::numeric_limits<Eigen::Index>::max();  // Operand::bytes counts no further
-  if (!empty && all > most_bytes / Eigen::Index{sizeof(T)}) {
-    fail_argument(name, " of shape ", x.dimensions, " has more bytes than memory can have");
-  }
-  const Eigen::Index channels = x.dimensions[static_cast<std::size_t>(axis)];
-  return x.row_major ? Shape{before, channels, after} : Shape{after, channels, before};
-}
-
-}  // namespace detail
-
-/// A tensor, matrix or map with contiguous memory, its channels along channel_axis (negative: counted from the last).
-/// Throws std::invalid_argument when the axis is outside the tensor, or the memory not contiguous. O(1).
-template <typename X>
-auto channel_view(X& x, int channel_axis = 1) {
-  using Traits = detail::EigenTraits<std::remove_const_t<X>>;
-  static_assert(Traits::has_memory, "tensornorm: a view needs memory; evaluate the expression first");
-  if (!detail::is_contiguous(x)) detail::fail_argument("x should be contiguous");
-  using T = std::remove_pointer_t<decltype(x.data())>;
-  const auto operand = detail::operand_of<T>(x);
-  return ChannelView<T>{operand.data, detail::shape_of(operand, channel_axis, "x")};
-}
-
-}}  // namespace tensornorm::v0
-
-// ---- tensornorm/detail/backward.hpp
-// The gradients of y = xhat * weight + bias, xhat = (x - mean) * invstd, for a box.
-//
-// With db = sum dy and dw = sum dy * xhat over a channel's n values (Ioffe and Szegedy, 2015, section 3):
-//   training  dx = weight * invstd * (dy - db/n - xhat * dw/(n - correction))
-//   eval      dx = weight * invstd * dy
-
-// ---- tensornorm/detail/normalize.hpp
-// y = (x - mean) * weight * invstd + bias, for a box.
-//
-// The mean is kept as two floats, hi + lo, and the product weight*invstd is folded into one number a channel:
-//
-//   training  y = fma((x - hi) - lo, scale, bias)
-//   eval      y = fma(x - hi, scale, bias), as running_mean is a float already: lo = 0
-//
-// With g = y - bias and u = 2^-24 its error is at most u (3|g| + |y|), besides that of the statistics. x - hi is exact
-// for x near the mean, so a large mean costs nothing, and a constant channel gives bias bit for bit.
-//
-// Where float cannot hold what is between (x - mean overflows, or scale leaves the range of normal floats) a channel is
-// wide: the vector pass copies it, exactly, and it is then computed in double where it lies.
-
-// ---- tensornorm/detail/elementwise.hpp
-// The one element pass of the library: out = f(inputs at the element, its channel's coefficients). Normalising and the
-// input's gradient are two choices of f. Coefficients are folded a channel beforehand; nothing here divides.
-//
-// An operation F offers
-//   F::coefficients                        how many numbers a channel has
-//   f(offset, coefficients, extent)        the packet of results at the elements from `offset` on
-//   f.prefetch(offset)                     asks for the inputs at an element that may lie outside the tensor
-
-// ---- tensornorm/detail/loops.hpp
-// Loops over contiguous lanes. The remainder that does not fill a packet is handled here and nowhere else: a kernel is
-// a lambda that takes a position and an extent (Whole or Part) and passes the extent on to load and store.
-
 // ---- tensornorm/detail/packet.hpp
 // Packets: the SIMD vectors that the kernels compute with. This façade is the only file that names Eigen's internals or
 // an instruction set; everything else sees Packet<Lane>, a value with +, -, *, fma, load and store.
@@ -1104,6 +881,15 @@ struct Part {
   Index count;
 };
 
+/// Values of so many bytes and more are loaded and stored in parts by masks, as fast as whole; others one by one.
+#if defined(EIGEN_VECTORIZE_AVX512) && defined(__AVX512VL__) && defined(__AVX512BW__)
+inline constexpr Index masked_bytes = 2;
+#elif defined(EIGEN_VECTORIZE_AVX)
+inline constexpr Index masked_bytes = 4;
+#else
+inline constexpr Index masked_bytes = 16;
+#endif
+
 // -------------------------------------------------------------------------------- conversions, written once a width
 
 // Compilers take __builtin_convertvector apart into halves and put those together again (g++ 12), so the conversions
@@ -1278,6 +1064,13 @@ Packet<Lane> lane_mask(Index count) {
   return mask;
 }
 
+#if defined(EIGEN_VECTORIZE_AVX) && !defined(EIGEN_VECTORIZE_AVX512)
+/// The same for the floats of four doubles.
+inline __m128i four_lane_mask(Index count) {
+  return _mm_castps_si128(_mm256_castps256_ps128(lane_mask<float>(count).raw));
+}
+#endif
+
 /// width<Lane> values from p, of any alignment, widened to lanes.
 template <typename Lane, typename T>
 Packet<Lane> load(const T* p, Whole = {}) {
@@ -1309,6 +1102,8 @@ Packet<Lane> load(const T* p, Part part) {
     return {_mm256_maskload_ps(p, _mm256_castps_si256(lane_mask<Lane>(part.count).raw))};
   } else if constexpr (std::is_same_v<T, Lane> && std::is_same_v<T, double> && W == 4) {
     return {_mm256_maskload_pd(p, _mm256_castpd_si256(lane_mask<Lane>(part.count).raw))};
+  } else if constexpr (std::is_same_v<T, float> && W == 4) {
+    return from_bits<Lane, T>(_mm_maskload_ps(p, four_lane_mask(part.count)));
   } else
 #endif
   {
@@ -1357,11 +1152,18 @@ void store(T* p, Packet<Lane> packet, Part part) {
     _mm256_mask_storeu_ps(p, static_cast<__mmask8>(mask), to_memory<T>(packet));
   } else
 #endif
+#if defined(__AVX512VL__) && defined(__AVX512BW__)
+      if constexpr (sizeof(T) == 2 && width<Lane> == 16) {
+    _mm256_mask_storeu_epi16(p, static_cast<__mmask16>(mask), (__m256i)to_memory<T>(packet));
+  } else
+#endif
 #elif defined(EIGEN_VECTORIZE_AVX)
   if constexpr (std::is_same_v<T, float> && std::is_same_v<Lane, float>) {
     _mm256_maskstore_ps(p, _mm256_castps_si256(lane_mask<Lane>(part.count).raw), packet.raw);
   } else if constexpr (std::is_same_v<T, double>) {
     _mm256_maskstore_pd(p, _mm256_castpd_si256(lane_mask<Lane>(part.count).raw), packet.raw);
+  } else if constexpr (std::is_same_v<T, float>) {
+    _mm_maskstore_ps(p, four_lane_mask(part.count), to_memory<T>(packet));
   } else
 #endif
   {
@@ -1475,6 +1277,239 @@ inline Packet<double> sqrt(Packet<double> x) {
 }
 
 }}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+struct Shape {
+  Index outer, channels, inner;
+
+  Index size() const { return outer * channels * inner; }
+  Index per_channel() const { return outer * inner; }
+  /// Where element (o, c, i) lies.
+  Index offset(Index o, Index c, Index i) const { return (o * channels + c) * inner + i; }
+};
+
+/// A part of a tensor: [outer_begin, outer_end) x [channel_begin, channel_end) x [inner_begin, inner_end).
+struct Box {
+  Index outer_begin, outer_end, channel_begin, channel_end, inner_begin, inner_end;
+
+  Index channels() const { return channel_end - channel_begin; }
+  Index per_channel() const { return (outer_end - outer_begin) * (inner_end - inner_begin); }
+};
+
+// Tuning constants. On an AMD Zen 5 server core (48 KiB L1, 1 MiB L2, 32 MiB L3) blocks of 16 to 128 KiB were no faster
+// than these, and narrower columns of rows much slower; the other numbers follow from the sizes of the caches.
+inline constexpr Index block_lanes = 1024;              // most lanes, or channels, a block: their numbers fit in L1
+inline constexpr Index block_columns = 512;             // the same where inner is 1 and rows are longer
+inline constexpr Index folded_lanes = 256;              // a tile of such rows is few pages, which prefetchers follow
+inline constexpr Index block_bytes = 256 * 1024;        // of x a block: it is still in L2 for the second pass
+inline constexpr Index chunk_bytes = 256 * 1024;        // of x a chunk, the unit of work of larger blocks
+inline constexpr Index cache_bytes = 12 * 1024 * 1024;  // a larger tensor leaves the last cache, with its output
+inline constexpr Index short_inner = 64;                // runs up to here are walked as rows, if there are enough rows
+inline constexpr Index mapped_inner = 16;               // runs from here on can be mapped as runs
+inline constexpr Index tile_rows = 8;                   // rows summed in registers before memory is touched
+
+inline Index round_down(Index n, Index multiple) { return n / multiple * multiple; }
+
+/// Steps of size `step` that cover n. Divides only where it must: a few divisions take as long as a small tensor.
+inline Index steps(Index n, Index step) { return step >= n ? 1 : (n + step - 1) / step; }
+
+/// The walk of one tensor.
+class Plan {
+ public:
+  Shape shape;
+  bool rows;   // else runs
+  Index fold;  // rows only: how many outer indices count as one row
+  Index block_channels, chunk_outer, chunk_inner;
+  Index blocks, outer_chunks, chunks;  // how many there are; chunks: of one block
+  bool beyond_cache;                   // the tensor is too large to be in a cache when it is read
+
+  /// Channels a block, outer and inner a chunk; each may be more than there are.
+  Plan(Shape s, Index value_bytes, bool walk_rows, Index fold_rows, Index channels, Index outer, Index inner)
+      : shape(s),
+        rows(walk_rows),
+        fold(fold_rows),
+        block_channels(std::min(channels, s.channels)),
+        chunk_outer(std::min(outer, s.outer)),
+        chunk_inner(std::min(inner, s.inner)),
+        blocks(steps(s.channels, channels)),
+        outer_chunks(steps(s.outer, outer)),
+        chunks(outer_chunks * steps(s.inner, inner)),
+        beyond_cache(s.size() * value_bytes > cache_bytes) {}
+
+  Box box(Index block, Index chunk) const {
+    const Index inner_chunk = chunk < outer_chunks ? 0 : chunk / outer_chunks;
+    const Index o = (chunk - inner_chunk * outer_chunks) * chunk_outer, i = inner_chunk * chunk_inner;
+    const Index c = block * block_channels;
+    return {o, std::min(o + chunk_outer, shape.outer), c, std::min(c + block_channels, shape.channels),
+            i, std::min(i + chunk_inner, shape.inner)};
+  }
+};
+
+static_assert(block_lanes / short_inner >= 16, "a block of rows is a multiple of 16 channels");
+inline bool walks_rows(Shape shape) {
+  return shape.channels > 1 && (shape.inner <= 4 || (shape.inner <= short_inner && shape.outer >= tile_rows));
+}
+
+/// Whether runs so short are better mapped one by one, in the order of memory, than a block of rows after the other.
+inline bool maps_runs(Shape shape, Index value_bytes) {
+  return shape.inner >= mapped_inner && (value_bytes >= masked_bytes || shape.inner % width<float> == 0);
+}
+
+/// One channel is one long run.
+inline Shape canonical(Shape shape) { return shape.channels == 1 ? Shape{1, 1, shape.outer * shape.inner} : shape; }
+
+/// Rows that count as one, so that a row has about folded_lanes lanes, and there are still tile_rows of them.
+inline Index fold_of(Shape shape) {
+  const Index row = shape.channels * shape.inner;
+  if (row > folded_lanes / 2 || shape.outer < 2 * tile_rows) return 1;
+  const Index fold = std::min(folded_lanes / row, shape.outer / tile_rows);
+  return fold > 16 ? round_down(fold, 16) : fold;  // then every folded row starts aligned if the first does
+}
+
+/// Channels that make a block of rows: whole cache lines of floats, whatever inner is, so that all blocks are aligned
+/// if the first is.
+inline Index channels_of_rows(Shape shape) {
+  // Rows that are one block lie in one piece: eval of (64, 1024) takes a third less time than in two.
+  if (shape.inner == 1) return shape.channels <= block_lanes ? shape.channels : block_columns;
+  return std::min(shape.channels, round_down(block_lanes / shape.inner, 16));
+}
+
+/// Outer indices that make a chunk of rows of `lanes` lanes, a multiple of whole tiles.
+inline Index rows_of_chunk(Shape shape, Index lanes, Index fold, Index value_bytes) {
+  if (shape.outer * lanes * value_bytes <= chunk_bytes) return shape.outer;
+  const Index tile = fold * tile_rows;
+  return std::max(tile, round_down(chunk_bytes / value_bytes / lanes, tile));
+}
+
+/// The walk of a tensor, not empty, whose channels are first summed and then mapped: blocks that stay in cache.
+inline Plan plan_reduction(Shape shape, Index value_bytes) {
+  shape = canonical(shape);
+  const Index n = shape.per_channel(), chunk_values = chunk_bytes / value_bytes;
+  if (walks_rows(shape)) {
+    const Index block = channels_of_rows(shape);
+    const Index fold = fold_of(shape);
+    return {shape,      value_bytes, true, fold, block, rows_of_chunk(shape, block * shape.inner, fold, value_bytes),
+            shape.inner};
+  }
+  const Index block = std::clamp<Index>(block_bytes / value_bytes / n, 1, block_lanes);
+  if (n <= chunk_values) return {shape, value_bytes, false, 1, block, shape.outer, shape.inner};
+  const Index outer = std::max<Index>(1, chunk_values / shape.inner);
+  return {shape, value_bytes, false, 1, block, outer > tile_rows ? round_down(outer, tile_rows) : outer, chunk_values};
+}
+
+/// The walk of a tensor, not empty, that is only mapped: pieces of memory that follow each other, as they come.
+inline Plan plan_map(Shape shape, Index value_bytes) {
+  shape = canonical(shape);
+  if (walks_rows(shape) && !maps_runs(shape, value_bytes)) return plan_reduction(shape, value_bytes);
+  const Index chunk_values = chunk_bytes / value_bytes, plane = shape.channels * shape.inner;
+  if (shape.size() <= chunk_values && shape.channels <= block_lanes) {
+    return {shape, value_bytes, false, 1, shape.channels, shape.outer, shape.inner};
+  }
+  const Index block = std::clamp<Index>(chunk_values / shape.inner, 1, block_lanes);
+  return {shape, value_bytes, false, 1, block, std::max<Index>(1, chunk_values / plane), chunk_values};
+}
+
+/// Whether a tensor that is summed in this walk is mapped in one of its own afterwards, rather than block by block:
+/// when it stays in the last cache, and that walk is the faster one.
+inline bool maps_apart(const Plan& reduction, Index value_bytes) {
+  return reduction.rows && !reduction.beyond_cache && maps_runs(reduction.shape, value_bytes);
+}
+
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 {
+
+/// Values of type T (perhaps const), contiguous, seen as [outer, channels, inner].
+template <typename T>
+struct ChannelView {
+  T* data;              ///< outer * channels * inner values
+  detail::Shape shape;  ///< its members are outer, channels and inner
+
+  /// Number of values.
+  Eigen::Index size() const { return shape.size(); }
+};
+
+namespace detail {
+
+/// [outer, channels, inner] of an operand whose channels lie along channel_axis, which may count from the last axis.
+template <typename T, int Rank>
+Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
+  if (channel_axis < -Rank || channel_axis >= Rank) {
+    fail_argument("channel_axis should be in [", -Rank, ", ", Rank, ") for the ", Rank, "D ", name, ", not ",
+                  channel_axis);
+  }
+  const int axis = channel_axis < 0 ? channel_axis + Rank : channel_axis;
+  Eigen::Index before = 1, after = 1, all = 1;
+  bool counted = true;
+  for (int i = 0; i < Rank; ++i) {
+    const Eigen::Index size = x.dimensions[static_cast<std::size_t>(i)];
+    if (size < 0) fail_argument(name, " has a negative size: ", x.dimensions);
+    if (i != axis)
+      counted = !__builtin_mul_overflow(i < axis ? before : after, size, i < axis ? &before : &after) && counted;
+    counted = !__builtin_mul_overflow(all, size, &all) && counted;
+  }
+  const bool empty = std::find(x.dimensions.begin(), x.dimensions.end(), 0) != x.dimensions.end();
+  if (!empty && (!counted || all > x.most)) {
+    fail_argument(name, " of shape ", x.dimensions, " has more elements than its index type can count");
+  }
+  constexpr Eigen::Index most_bytes = std::numeric_limits<Eigen::Index>::max();  // Operand::bytes counts no further
+  if (!empty && all > most_bytes / Eigen::Index{sizeof(T)}) {
+    fail_argument(name, " of shape ", x.dimensions, " has more bytes than memory can have");
+  }
+  const Eigen::Index channels = x.dimensions[static_cast<std::size_t>(axis)];
+  return x.row_major ? Shape{before, channels, after} : Shape{after, channels, before};
+}
+
+}  // namespace detail
+
+/// A tensor, matrix or map with contiguous memory, its channels along channel_axis (negative: counted from the last).
+/// Throws std::invalid_argument when the axis is outside the tensor, or the memory not contiguous. O(1).
+template <typename X>
+auto channel_view(X& x, int channel_axis = 1) {
+  using Traits = detail::EigenTraits<std::remove_const_t<X>>;
+  static_assert(Traits::has_memory, "tensornorm: a view needs memory; evaluate the expression first");
+  if (!detail::is_contiguous(x)) detail::fail_argument("x should be contiguous");
+  using T = std::remove_pointer_t<decltype(x.data())>;
+  const auto operand = detail::operand_of<T>(x);
+  return ChannelView<T>{operand.data, detail::shape_of(operand, channel_axis, "x")};
+}
+
+}}  // namespace tensornorm::v0
+
+// ---- tensornorm/detail/backward.hpp
+// The gradients of y = xhat * weight + bias, xhat = (x - mean) * invstd, for a box.
+//
+// With db = sum dy and dw = sum dy * xhat over a channel's n values (Ioffe and Szegedy, 2015, section 3):
+//   training  dx = weight * invstd * (dy - db/n - xhat * dw/(n - correction))
+//   eval      dx = weight * invstd * dy
+
+// ---- tensornorm/detail/normalize.hpp
+// y = (x - mean) * weight * invstd + bias, for a box.
+//
+// The mean is kept as two floats, hi + lo, and the product weight*invstd is folded into one number a channel:
+//
+//   training  y = fma((x - hi) - lo, scale, bias)
+//   eval      y = fma(x - hi, scale, bias), as running_mean is a float already: lo = 0
+//
+// With g = y - bias and u = 2^-24 its error is at most u (3|g| + |y|), besides that of the statistics. x - hi is exact
+// for x near the mean, so a large mean costs nothing, and a constant channel gives bias bit for bit.
+//
+// Where float cannot hold what is between (x - mean overflows, or scale leaves the range of normal floats) a channel is
+// wide: the vector pass copies it, exactly, and it is then computed in double where it lies.
+
+// ---- tensornorm/detail/elementwise.hpp
+// The one element pass of the library: out = f(inputs at the element, its channel's coefficients). Normalising and the
+// input's gradient are two choices of f. Coefficients are folded a channel beforehand; nothing here divides.
+//
+// An operation F offers
+//   F::coefficients                        how many numbers a channel has
+//   f(offset, coefficients, extent)        the packet of results at the elements from `offset` on
+//   f.prefetch(offset)                     asks for the inputs at an element that may lie outside the tensor
+
+// ---- tensornorm/detail/loops.hpp
+// Loops over contiguous lanes. The remainder that does not fill a packet is handled here and nowhere else: a kernel is
+// a lambda that takes a position and an extent (Whole or Part) and passes the extent on to load and store.
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
@@ -1624,10 +1659,11 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
                                const Asking ask, const Write write) {
   constexpr int K = F::coefficients;
   const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
+  const Index channels = box.channels(), inner = plan.shape.inner;
   for (Index k = 0; k < rows; ++k) {
     const Index o = last_to_first ? box.outer_end - 1 - k : box.outer_begin + k;
-    for (Index c = 0; c < box.channels(); ++c) {
-      const Index first = plan.shape.offset(o, box.channel_begin + c, box.inner_begin);
+    Index first = plan.shape.offset(o, box.channel_begin, box.inner_begin);
+    for (Index c = 0; c < channels; ++c, first += inner) {
       const auto of_channel = each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][c]); });
       for_each_packet_of<Lane>(out + first, run, Write::streamed, [=](Index l, auto e) {
         ask(f, out, first + l);
@@ -2049,42 +2085,54 @@ template <typename Terms>
   }
 }
 
-/// What is asked for during a run of a channel. After it comes the channel's next one, or the next channel.
+/// What is asked for during row r of a box, the run at `first`. After it comes the channel's next one or, when that was
+/// its last, the next channel.
 template <typename Asking, typename Terms>
-Asking ahead_of_run(const Shape& shape, const Box& box, Index outer, Index channel) {
+Asking ahead_of_run(const Shape& shape, const Box& box, Index r, Index first) {
   if constexpr (std::is_same_v<Asking, NothingAhead>) {
     return {};
   } else {
-    const bool last = outer + 1 == shape.outer;
-    const Index end = shape.offset(outer, channel, box.inner_end);
-    const Index next = shape.offset(last ? 0 : outer + 1, last ? channel + 1 : channel, box.inner_begin);
-    const Index distance = std::min(run_ahead[Terms::inputs], box.inner_end - box.inner_begin);
-    return {distance, std::max<Index>(1, line_values<Terms> / width<double>), 1, end, next - end};
+    const Index length = box.inner_end - box.inner_begin, outer = box.outer_begin + r;
+    const Index row = shape.channels * shape.inner;  // from run to run
+    const Index next = outer + 1 < shape.outer ? row : shape.inner - outer * row;
+    return {std::min(run_ahead[Terms::inputs], length), std::max<Index>(1, line_values<Terms> / width<double>), 1,
+            first + length, next - length};
   }
 }
 
-template <typename Asking, typename Terms, typename Companion>
-[[gnu::flatten]] void sum_long_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
-                                    ChannelSums& sums, const Companion companion) {
+/// Sums over the run at [first, first + length) of one channel.
+template <typename Terms, typename Asking, typename Beside>
+PacketSums sum_run(const Terms& terms, double centre, Index first, Index length, const Asking& ahead,
+                   const Beside& beside) {
   constexpr Index W = width<double>;
-  const Shape& shape = plan.shape;
-  for (Index c = 0; c < box.channels(); ++c) {
-    const Index channel = box.channel_begin + c;
+  const auto piece = [&](Index at, Index count) {
+    const Index whole = round_down(count, W);
+    PacketSums sum = sum_piece(terms, centre, at, count / W, W, W, ahead,
+                               [&](Index row, Index height) { beside(at + row * W, height * W); });
+    if (whole < count) {
+      sum = sum + sum_piece(terms, centre, at + whole, 1, count - whole, 0, ahead,
+                            [&](Index, Index) { beside(at + whole, count - whole); });
+    }
+    return sum;
+  };
+  PacketSums total = PacketSums::zero();
+  for (Index i = 0; i < length; i += piece_values) total = total + piece(first + i, std::min(length - i, piece_values));
+  return total;
+}
+
+template <typename Asking, typename Terms, typename Companion>
+[[gnu::flatten]] void sum_long_runs(const Plan& plan, const Box& box, const Terms terms, const double* centre,
+                                    ChannelSums& sums, const Companion companion) {
+  const Index length = box.inner_end - box.inner_begin, channels = box.channels();
+  const Index rows = box.outer_end - box.outer_begin, stride = plan.shape.channels * plan.shape.inner;
+  Index of_channel = plan.shape.offset(box.outer_begin, box.channel_begin, box.inner_begin);
+  for (Index c = 0; c < channels; ++c, of_channel += plan.shape.inner) {
     const auto beside = companion.of_channel(c);
     PacketSums total = PacketSums::zero();
-    for (Index o = box.outer_begin; o < box.outer_end; ++o) {
-      const auto ahead = ahead_of_run<Asking, Terms>(shape, box, o, channel);
-      for (Index i = box.inner_begin; i < box.inner_end; i += piece_values) {
-        const Index first = shape.offset(o, channel, i);
-        const Index length = std::min(piece_values, box.inner_end - i), whole = round_down(length, W);
-        PacketSums sum = sum_piece(terms, centre[c], first, length / W, W, W, ahead,
-                                   [&](Index row, Index height) { beside(first + row * W, height * W); });
-        if (whole < length) {
-          sum = sum + sum_piece(terms, centre[c], first + whole, 1, length - whole, 0, ahead,
-                                [&](Index, Index) { beside(first + whole, length - whole); });
-        }
-        total = total + sum;
-      }
+    Index first = of_channel;
+    for (Index r = 0; r < rows; ++r, first += stride) {
+      const auto ahead = ahead_of_run<Asking, Terms>(plan.shape, box, r, first);
+      total = total + sum_run(terms, centre[c], first, length, ahead, beside);
     }
     sums.set(c, total);
   }
@@ -3041,12 +3089,14 @@ inline void batch_invstd(Index begin, Index end, Index n, double eps, int correc
 
 namespace internal {
 
+// `second` as in passes.hpp: whether a block has just been reduced when it is mapped.
+
 /// (x - mean) * invstd * weight + bias, as a mapping for passes.hpp.
 template <typename T, typename Scalar>
 auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, const BatchStatistics& statistics,
-                   const Affine<Scalar>& affine, const ChannelView<T>& y) {
+                   const Affine<Scalar>& affine, const ChannelView<T>& y, bool second) {
   const bool in_place = x.data == y.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, true);
+  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, second);
   const detail::NormalizeTraining<T, detail::LaneOf<T>> f{{x.data}};
   return detail::mapping(plan, f, y.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
     detail::fill_numbers(statistics.mean + first, count, numbers.mean);
@@ -3059,9 +3109,9 @@ auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, cons
 template <typename T, typename Scalar>
 auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                     const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
-                    const GradientSums& sums, const ChannelView<T>& dx) {
+                    const GradientSums& sums, const ChannelView<T>& dx, bool second) {
   const bool in_place = dy.data == dx.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, true);
+  const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, second);
   const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
   return detail::mapping(plan, f, dx.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
@@ -3079,7 +3129,7 @@ template <typename Device, typename T, typename Scalar>
 void normalize(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
                const Affine<Scalar>& affine, const ChannelView<T>& y) {
   const auto plan = detail::plan_map(x.shape, sizeof(T));
-  detail::map_all(device, plan, sizeof(T), false, internal::normalisation(plan, x, statistics, affine, y));
+  detail::map_all(device, plan, sizeof(T), false, internal::normalisation(plan, x, statistics, affine, y, false));
 }
 
 /// A training forward: fills the statistics of x, then y. y may be x.
@@ -3087,11 +3137,17 @@ template <typename Device, typename T, typename Scalar>
 void training_forward(const Device& device, const ChannelView<const T>& x, const Affine<Scalar>& affine, double eps,
                       int correction, const BatchStatistics& statistics, const ChannelView<T>& y, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  const auto finish = [&](Index begin, Index end) {
+    batch_invstd(begin, end, x.shape.per_channel(), eps, correction, statistics);
+  };
+  if (detail::maps_apart(plan, sizeof(T))) {
+    batch_moments(device, x, statistics, scratch);
+    finish(0, x.shape.channels);
+    return normalize(device, x, statistics, affine, y);
+  }
   const detail::MomentsReduction<T> reduction{x.data};
-  detail::reduce_and_map_beside(
-      device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch,
-      [&](Index begin, Index end) { batch_invstd(begin, end, x.shape.per_channel(), eps, correction, statistics); },
-      internal::normalisation(plan, x, statistics, affine, y));
+  detail::reduce_and_map_beside(device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch, finish,
+                                internal::normalisation(plan, x, statistics, affine, y, true));
 }
 
 /// First half of a backward: both sums, about the given mean (double [C]).
@@ -3110,7 +3166,7 @@ void input_gradient(const Device& device, const ChannelView<const T>& x, const C
                     const GradientSums& sums, const ChannelView<T>& dx) {
   const auto plan = detail::plan_map(x.shape, sizeof(T));
   detail::map_all(device, plan, sizeof(T), false,
-                  internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx));
+                  internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx, false));
 }
 
 /// A training backward: fills the sums, then dx. mean, invstd: double [C], of the forward. dx may be dy.
@@ -3119,10 +3175,14 @@ void training_backward(const Device& device, const ChannelView<const T>& x, cons
                        const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  if (detail::maps_apart(plan, sizeof(T))) {
+    gradient_sums(device, x, dy, mean, sums, scratch);
+    return input_gradient(device, x, dy, mean, invstd, affine, correction, sums, dx);
+  }
   const detail::GradientReduction<T> reduction{x.data, dy.data, mean};
   detail::reduce_and_map(
       device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch, [](Index, Index) {},
-      internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx));
+      internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx, true));
 }
 
 // --------------------------------------------------------------------------------------------------------------- eval

@@ -127,6 +127,8 @@ TEST_CASE("a correction needs more values a channel than it takes away") {
                                 o.track_running_stats = false;
                               }));
   CHECK_NOTHROW(untracked(two));
+  untracked.running_var().setOnes(3);  // a vector that no batch enters
+  CHECK_NOTHROW(untracked(two));
 }
 
 TEST_CASE("a product of sizes that no index can hold") {

@@ -77,12 +77,14 @@ inline void batch_invstd(Index begin, Index end, Index n, double eps, int correc
 
 namespace internal {
 
+// `second` as in passes.hpp: whether a block has just been reduced when it is mapped.
+
 /// (x - mean) * invstd * weight + bias, as a mapping for passes.hpp.
 template <typename T, typename Scalar>
 auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, const BatchStatistics& statistics,
-                   const Affine<Scalar>& affine, const ChannelView<T>& y) {
+                   const Affine<Scalar>& affine, const ChannelView<T>& y, bool second) {
   const bool in_place = x.data == y.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, true);
+  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, second);
   const detail::NormalizeTraining<T, detail::LaneOf<T>> f{{x.data}};
   return detail::mapping(plan, f, y.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
     detail::fill_numbers(statistics.mean + first, count, numbers.mean);
@@ -95,9 +97,9 @@ auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, cons
 template <typename T, typename Scalar>
 auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                     const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
-                    const GradientSums& sums, const ChannelView<T>& dx) {
+                    const GradientSums& sums, const ChannelView<T>& dx, bool second) {
   const bool in_place = dy.data == dx.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, true);
+  const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, second);
   const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
   return detail::mapping(plan, f, dx.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
@@ -115,7 +117,7 @@ template <typename Device, typename T, typename Scalar>
 void normalize(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
                const Affine<Scalar>& affine, const ChannelView<T>& y) {
   const auto plan = detail::plan_map(x.shape, sizeof(T));
-  detail::map_all(device, plan, sizeof(T), false, internal::normalisation(plan, x, statistics, affine, y));
+  detail::map_all(device, plan, sizeof(T), false, internal::normalisation(plan, x, statistics, affine, y, false));
 }
 
 /// A training forward: fills the statistics of x, then y. y may be x.
@@ -123,11 +125,17 @@ template <typename Device, typename T, typename Scalar>
 void training_forward(const Device& device, const ChannelView<const T>& x, const Affine<Scalar>& affine, double eps,
                       int correction, const BatchStatistics& statistics, const ChannelView<T>& y, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  const auto finish = [&](Index begin, Index end) {
+    batch_invstd(begin, end, x.shape.per_channel(), eps, correction, statistics);
+  };
+  if (detail::maps_apart(plan, sizeof(T))) {
+    batch_moments(device, x, statistics, scratch);
+    finish(0, x.shape.channels);
+    return normalize(device, x, statistics, affine, y);
+  }
   const detail::MomentsReduction<T> reduction{x.data};
-  detail::reduce_and_map_beside(
-      device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch,
-      [&](Index begin, Index end) { batch_invstd(begin, end, x.shape.per_channel(), eps, correction, statistics); },
-      internal::normalisation(plan, x, statistics, affine, y));
+  detail::reduce_and_map_beside(device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch, finish,
+                                internal::normalisation(plan, x, statistics, affine, y, true));
 }
 
 /// First half of a backward: both sums, about the given mean (double [C]).
@@ -146,7 +154,7 @@ void input_gradient(const Device& device, const ChannelView<const T>& x, const C
                     const GradientSums& sums, const ChannelView<T>& dx) {
   const auto plan = detail::plan_map(x.shape, sizeof(T));
   detail::map_all(device, plan, sizeof(T), false,
-                  internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx));
+                  internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx, false));
 }
 
 /// A training backward: fills the sums, then dx. mean, invstd: double [C], of the forward. dx may be dy.
@@ -155,10 +163,14 @@ void training_backward(const Device& device, const ChannelView<const T>& x, cons
                        const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  if (detail::maps_apart(plan, sizeof(T))) {
+    gradient_sums(device, x, dy, mean, sums, scratch);
+    return input_gradient(device, x, dy, mean, invstd, affine, correction, sums, dx);
+  }
   const detail::GradientReduction<T> reduction{x.data, dy.data, mean};
   detail::reduce_and_map(
       device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch, [](Index, Index) {},
-      internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx));
+      internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx, true));
 }
 
 // --------------------------------------------------------------------------------------------------------------- eval

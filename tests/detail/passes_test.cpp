@@ -140,6 +140,30 @@ TEST_CASE("passes: boxes are merged in their order, each once, on any number of 
   }
 }
 
+TEST_CASE("passes: threads share the chunks of a block where blocks are few, and there is enough to do") {
+  const Threads two(2);
+  const auto shares = [&](const Shape& shape) { return shares_chunks(two.device, plan_reduction(shape, 4), 4); };
+  CHECK(shares({1, 1, 1 << 20}));
+  CHECK(shares({1 << 18, 4, 1}));
+  CHECK_FALSE(shares({16, 256, 1 << 8}));        // blocks enough
+  CHECK_FALSE(shares({1, 4, chunk_bytes / 4}));  // one chunk each
+  CHECK_FALSE(shares({2, 3, 1}));                // not worth a second thread
+  CHECK_FALSE(shares({1, 1, parallel_bytes / 4 - 1}));
+  CHECK_FALSE(shares_chunks(Eigen::DefaultDevice{}, plan_reduction({1, 1, 1 << 20}, 4), 4));
+}
+
+TEST_CASE("passes: outputs are asked for where pieces lie far apart within the last cache") {
+  const auto next = [](const Shape& shape, bool second) { return next_output(plan_reduction(shape, 4), 4, second); };
+  const Index in_page = 1024;  // floats in a page of 4 KiB
+  CHECK(next({1024, 1025, 1}, false) == 1025);
+  CHECK(next({1024, 1024, 1}, false) == 0);  // one block: rows follow each other
+  CHECK(next({512, 2, in_page}, true) == 2 * in_page);
+  CHECK(next({512, 2, in_page + 1}, true) == 0);
+  CHECK(next({512, 2, in_page}, false) == 0);
+  CHECK(next({64, 2, in_page}, true) == 0);       // in L2
+  CHECK(next({1 << 14, 2, in_page}, true) == 0);  // beyond the last cache, where outputs are streamed
+}
+
 TEST_CASE("passes: every box is mapped once, on any number of threads, from either end") {
   for (const Shape& shape : shapes()) {
     const Plan plan = plan_map(shape, 4);

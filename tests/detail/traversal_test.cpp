@@ -97,7 +97,7 @@ TEST_CASE("traversal: the boxes of a map cover every element once, within limits
     REQUIRE(plan.shape.size() == shape.size());
     check_cover(plan);
     check_limits(plan);
-    CHECK(plan.rows == plan_reduction(shape, value_bytes).rows);
+    CHECK(plan.rows == (walks_rows(plan.shape) && !maps_runs(plan.shape, value_bytes)));
   });
 }
 
@@ -118,7 +118,6 @@ TEST_CASE("traversal: short inner dimensions are walked as rows, if there are en
   const auto rows = [](Index outer, Index channels, Index inner) {
     const Shape shape{outer, channels, inner};
     const bool reduction = plan_reduction(shape, 4).rows;
-    CHECK(plan_map(shape, 4).rows == reduction);
     CHECK(walks_rows(shape) == reduction);
     return reduction;
   };
@@ -134,6 +133,39 @@ TEST_CASE("traversal: short inner dimensions are walked as rows, if there are en
   CHECK(rows(32, 512, 7 * 7));
   CHECK_FALSE(rows(1000, 1, 1));  // one channel is one run
   CHECK_FALSE(rows(10, 1, 3));
+}
+
+TEST_CASE("traversal: runs that packets divide are mapped one by one from 16 values on, others where masks are cheap") {
+  const bool masked = 4 >= masked_bytes, masked_half = 2 >= masked_bytes;
+  CHECK_FALSE(maps_runs({32, 512, 15}, 4));
+  CHECK(maps_runs({32, 512, 16}, 4));
+  CHECK(maps_runs({32, 512, 16}, 2));
+  CHECK(maps_runs({32, 512, 49}, 4) == (masked || width<float> == 1));
+  CHECK(maps_runs({32, 512, 49}, 2) == (masked_half || width<float> == 1));
+  CHECK(plan_map({32, 512, 16}, 4).rows == false);
+  CHECK(plan_map({32, 512, 15}, 4).rows);
+  CHECK(plan_map({1 << 18, 16, 1}, 4).rows);
+}
+
+TEST_CASE("traversal: what is reduced by rows is mapped apart if runs are better, and the last cache holds it") {
+  const auto apart = [](Index outer, Index channels, Index inner) {
+    return maps_apart(plan_reduction({outer, channels, inner}, 4), 4);
+  };
+  CHECK(apart(32, 512, 64));
+  CHECK_FALSE(apart(32, 512, 9));
+  CHECK_FALSE(apart(32 * 56 * 56, 64, 1));
+  CHECK_FALSE(apart(32, 512, 65));  // runs already
+  CHECK_FALSE(apart(cache_bytes / 4 / (512 * 64) + 1, 512, 64));
+}
+
+TEST_CASE("traversal: a chunk of rows is as large as its bound allows, in whole tiles") {
+  const auto rows = [](Index outer, Index lanes, Index fold) { return rows_of_chunk({outer, 1, 1}, lanes, fold, 4); };
+  const Index most = chunk_bytes / 4;
+  CHECK(rows(most / 64, 64, 1) == most / 64);
+  CHECK(rows(most / 64 + 1, 64, 1) == most / 64);
+  CHECK(rows(1 << 20, 100, 1) == round_down(most / 100, tile_rows));
+  CHECK(rows(1 << 20, 100, 10) == round_down(most / 100, 10 * tile_rows));
+  CHECK(rows(1 << 20, most, 3) == 3 * tile_rows);
 }
 
 TEST_CASE("traversal: one channel is one run") {

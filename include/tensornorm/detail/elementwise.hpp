@@ -102,10 +102,11 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
                                const Asking ask, const Write write) {
   constexpr int K = F::coefficients;
   const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
+  const Index channels = box.channels(), inner = plan.shape.inner;
   for (Index k = 0; k < rows; ++k) {
     const Index o = last_to_first ? box.outer_end - 1 - k : box.outer_begin + k;
-    for (Index c = 0; c < box.channels(); ++c) {
-      const Index first = plan.shape.offset(o, box.channel_begin + c, box.inner_begin);
+    Index first = plan.shape.offset(o, box.channel_begin, box.inner_begin);
+    for (Index c = 0; c < channels; ++c, first += inner) {
       const auto of_channel = each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][c]); });
       for_each_packet_of<Lane>(out + first, run, Write::streamed, [=](Index l, auto e) {
         ask(f, out, first + l);

@@ -92,6 +92,15 @@ struct Part {
   Index count;
 };
 
+/// Values of so many bytes and more are loaded and stored in parts by masks, as fast as whole; others one by one.
+#if defined(EIGEN_VECTORIZE_AVX512) && defined(__AVX512VL__) && defined(__AVX512BW__)
+inline constexpr Index masked_bytes = 2;
+#elif defined(EIGEN_VECTORIZE_AVX)
+inline constexpr Index masked_bytes = 4;
+#else
+inline constexpr Index masked_bytes = 16;
+#endif
+
 // -------------------------------------------------------------------------------- conversions, written once a width
 
 // Compilers take __builtin_convertvector apart into halves and put those together again (g++ 12), so the conversions
@@ -266,6 +275,13 @@ Packet<Lane> lane_mask(Index count) {
   return mask;
 }
 
+#if defined(EIGEN_VECTORIZE_AVX) && !defined(EIGEN_VECTORIZE_AVX512)
+/// The same for the floats of four doubles.
+inline __m128i four_lane_mask(Index count) {
+  return _mm_castps_si128(_mm256_castps256_ps128(lane_mask<float>(count).raw));
+}
+#endif
+
 /// width<Lane> values from p, of any alignment, widened to lanes.
 template <typename Lane, typename T>
 Packet<Lane> load(const T* p, Whole = {}) {
@@ -297,6 +313,8 @@ Packet<Lane> load(const T* p, Part part) {
     return {_mm256_maskload_ps(p, _mm256_castps_si256(lane_mask<Lane>(part.count).raw))};
   } else if constexpr (std::is_same_v<T, Lane> && std::is_same_v<T, double> && W == 4) {
     return {_mm256_maskload_pd(p, _mm256_castpd_si256(lane_mask<Lane>(part.count).raw))};
+  } else if constexpr (std::is_same_v<T, float> && W == 4) {
+    return from_bits<Lane, T>(_mm_maskload_ps(p, four_lane_mask(part.count)));
   } else
 #endif
   {
@@ -345,11 +363,18 @@ void store(T* p, Packet<Lane> packet, Part part) {
     _mm256_mask_storeu_ps(p, static_cast<__mmask8>(mask), to_memory<T>(packet));
   } else
 #endif
+#if defined(__AVX512VL__) && defined(__AVX512BW__)
+      if constexpr (sizeof(T) == 2 && width<Lane> == 16) {
+    _mm256_mask_storeu_epi16(p, static_cast<__mmask16>(mask), (__m256i)to_memory<T>(packet));
+  } else
+#endif
 #elif defined(EIGEN_VECTORIZE_AVX)
   if constexpr (std::is_same_v<T, float> && std::is_same_v<Lane, float>) {
     _mm256_maskstore_ps(p, _mm256_castps_si256(lane_mask<Lane>(part.count).raw), packet.raw);
   } else if constexpr (std::is_same_v<T, double>) {
     _mm256_maskstore_pd(p, _mm256_castpd_si256(lane_mask<Lane>(part.count).raw), packet.raw);
+  } else if constexpr (std::is_same_v<T, float>) {
+    _mm_maskstore_ps(p, four_lane_mask(part.count), to_memory<T>(packet));
   } else
 #endif
   {

@@ -172,42 +172,54 @@ template <typename Terms>
   }
 }
 
-/// What is asked for during a run of a channel. After it comes the channel's next one, or the next channel.
+/// What is asked for during row r of a box, the run at `first`. After it comes the channel's next one or, when that was
+/// its last, the next channel.
 template <typename Asking, typename Terms>
-Asking ahead_of_run(const Shape& shape, const Box& box, Index outer, Index channel) {
+Asking ahead_of_run(const Shape& shape, const Box& box, Index r, Index first) {
   if constexpr (std::is_same_v<Asking, NothingAhead>) {
     return {};
   } else {
-    const bool last = outer + 1 == shape.outer;
-    const Index end = shape.offset(outer, channel, box.inner_end);
-    const Index next = shape.offset(last ? 0 : outer + 1, last ? channel + 1 : channel, box.inner_begin);
-    const Index distance = std::min(run_ahead[Terms::inputs], box.inner_end - box.inner_begin);
-    return {distance, std::max<Index>(1, line_values<Terms> / width<double>), 1, end, next - end};
+    const Index length = box.inner_end - box.inner_begin, outer = box.outer_begin + r;
+    const Index row = shape.channels * shape.inner;  // from run to run
+    const Index next = outer + 1 < shape.outer ? row : shape.inner - outer * row;
+    return {std::min(run_ahead[Terms::inputs], length), std::max<Index>(1, line_values<Terms> / width<double>), 1,
+            first + length, next - length};
   }
 }
 
-template <typename Asking, typename Terms, typename Companion>
-[[gnu::flatten]] void sum_long_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
-                                    ChannelSums& sums, const Companion companion) {
+/// Sums over the run at [first, first + length) of one channel.
+template <typename Terms, typename Asking, typename Beside>
+PacketSums sum_run(const Terms& terms, double centre, Index first, Index length, const Asking& ahead,
+                   const Beside& beside) {
   constexpr Index W = width<double>;
-  const Shape& shape = plan.shape;
-  for (Index c = 0; c < box.channels(); ++c) {
-    const Index channel = box.channel_begin + c;
+  const auto piece = [&](Index at, Index count) {
+    const Index whole = round_down(count, W);
+    PacketSums sum = sum_piece(terms, centre, at, count / W, W, W, ahead,
+                               [&](Index row, Index height) { beside(at + row * W, height * W); });
+    if (whole < count) {
+      sum = sum + sum_piece(terms, centre, at + whole, 1, count - whole, 0, ahead,
+                            [&](Index, Index) { beside(at + whole, count - whole); });
+    }
+    return sum;
+  };
+  PacketSums total = PacketSums::zero();
+  for (Index i = 0; i < length; i += piece_values) total = total + piece(first + i, std::min(length - i, piece_values));
+  return total;
+}
+
+template <typename Asking, typename Terms, typename Companion>
+[[gnu::flatten]] void sum_long_runs(const Plan& plan, const Box& box, const Terms terms, const double* centre,
+                                    ChannelSums& sums, const Companion companion) {
+  const Index length = box.inner_end - box.inner_begin, channels = box.channels();
+  const Index rows = box.outer_end - box.outer_begin, stride = plan.shape.channels * plan.shape.inner;
+  Index of_channel = plan.shape.offset(box.outer_begin, box.channel_begin, box.inner_begin);
+  for (Index c = 0; c < channels; ++c, of_channel += plan.shape.inner) {
     const auto beside = companion.of_channel(c);
     PacketSums total = PacketSums::zero();
-    for (Index o = box.outer_begin; o < box.outer_end; ++o) {
-      const auto ahead = ahead_of_run<Asking, Terms>(shape, box, o, channel);
-      for (Index i = box.inner_begin; i < box.inner_end; i += piece_values) {
-        const Index first = shape.offset(o, channel, i);
-        const Index length = std::min(piece_values, box.inner_end - i), whole = round_down(length, W);
-        PacketSums sum = sum_piece(terms, centre[c], first, length / W, W, W, ahead,
-                                   [&](Index row, Index height) { beside(first + row * W, height * W); });
-        if (whole < length) {
-          sum = sum + sum_piece(terms, centre[c], first + whole, 1, length - whole, 0, ahead,
-                                [&](Index, Index) { beside(first + whole, length - whole); });
-        }
-        total = total + sum;
-      }
+    Index first = of_channel;
+    for (Index r = 0; r < rows; ++r, first += stride) {
+      const auto ahead = ahead_of_run<Asking, Terms>(plan.shape, box, r, first);
+      total = total + sum_run(terms, centre[c], first, length, ahead, beside);
     }
     sums.set(c, total);
   }

@@ -7,12 +7,11 @@
 //          with its own numbers. When a row is short too, `fold` rows that follow each other count as one.
 #pragma once
 
-#include <Eigen/Core>
 #include <algorithm>
 
-namespace tensornorm { inline namespace v0 { namespace detail {
+#include "packet.hpp"
 
-using Eigen::Index;
+namespace tensornorm { inline namespace v0 { namespace detail {
 
 struct Shape {
   Index outer, channels, inner;
@@ -40,6 +39,7 @@ inline constexpr Index block_bytes = 256 * 1024;        // of x a block: it is s
 inline constexpr Index chunk_bytes = 256 * 1024;        // of x a chunk, the unit of work of larger blocks
 inline constexpr Index cache_bytes = 12 * 1024 * 1024;  // a larger tensor leaves the last cache, with its output
 inline constexpr Index short_inner = 64;                // runs up to here are walked as rows, if there are enough rows
+inline constexpr Index mapped_inner = 16;               // runs from here on can be mapped as runs
 inline constexpr Index tile_rows = 8;                   // rows summed in registers before memory is touched
 
 inline Index round_down(Index n, Index multiple) { return n / multiple * multiple; }
@@ -82,6 +82,11 @@ class Plan {
 static_assert(block_lanes / short_inner >= 16, "a block of rows is a multiple of 16 channels");
 inline bool walks_rows(Shape shape) {
   return shape.channels > 1 && (shape.inner <= 4 || (shape.inner <= short_inner && shape.outer >= tile_rows));
+}
+
+/// Whether runs so short are better mapped one by one, in the order of memory, than a block of rows after the other.
+inline bool maps_runs(Shape shape, Index value_bytes) {
+  return shape.inner >= mapped_inner && (value_bytes >= masked_bytes || shape.inner % width<float> == 0);
 }
 
 /// One channel is one long run.
@@ -129,13 +134,19 @@ inline Plan plan_reduction(Shape shape, Index value_bytes) {
 /// The walk of a tensor, not empty, that is only mapped: pieces of memory that follow each other, as they come.
 inline Plan plan_map(Shape shape, Index value_bytes) {
   shape = canonical(shape);
-  if (walks_rows(shape)) return plan_reduction(shape, value_bytes);
+  if (walks_rows(shape) && !maps_runs(shape, value_bytes)) return plan_reduction(shape, value_bytes);
   const Index chunk_values = chunk_bytes / value_bytes, plane = shape.channels * shape.inner;
   if (shape.size() <= chunk_values && shape.channels <= block_lanes) {
     return {shape, value_bytes, false, 1, shape.channels, shape.outer, shape.inner};
   }
   const Index block = std::clamp<Index>(chunk_values / shape.inner, 1, block_lanes);
   return {shape, value_bytes, false, 1, block, std::max<Index>(1, chunk_values / plane), chunk_values};
+}
+
+/// Whether a tensor that is summed in this walk is mapped in one of its own afterwards, rather than block by block:
+/// when it stays in the last cache, and that walk is the faster one.
+inline bool maps_apart(const Plan& reduction, Index value_bytes) {
+  return reduction.rows && !reduction.beyond_cache && maps_runs(reduction.shape, value_bytes);
 }
 
 }}}  // namespace tensornorm::v0::detail
