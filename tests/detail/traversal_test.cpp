@@ -135,16 +135,20 @@ TEST_CASE("traversal: short inner dimensions are walked as rows, if there are en
   CHECK_FALSE(rows(10, 1, 3));
 }
 
-TEST_CASE("traversal: runs that packets divide are mapped one by one from 16 values on, others where masks are cheap") {
+TEST_CASE("traversal: short runs are mapped one by one from 16 values on, if their ends cost no more than the rest") {
   const bool masked = 4 >= masked_bytes, masked_half = 2 >= masked_bytes;
   CHECK_FALSE(maps_runs({32, 512, 15}, 4));
   CHECK(maps_runs({32, 512, 16}, 4));
   CHECK(maps_runs({32, 512, 16}, 2));
   CHECK(maps_runs({32, 512, 49}, 4) == (masked || width<float> == 1));
   CHECK(maps_runs({32, 512, 49}, 2) == (masked_half || width<float> == 1));
-  CHECK(plan_map({32, 512, 16}, 4).rows == false);
+  CHECK_FALSE(plan_map({32, 512, 16}, 4).rows);
   CHECK(plan_map({32, 512, 15}, 4).rows);
   CHECK(plan_map({1 << 18, 16, 1}, 4).rows);
+  // Larger than the last cache, they are runs if they are whole cache lines.
+  CHECK(maps_runs({512, 512, 48}, 4));
+  CHECK_FALSE(maps_runs({512, 512, 49}, 4));
+  CHECK_FALSE(maps_runs({512, 512, 40}, 2));
 }
 
 TEST_CASE("traversal: what is reduced by rows is mapped apart if runs are better, and the last cache holds it") {

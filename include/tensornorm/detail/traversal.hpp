@@ -47,6 +47,9 @@ inline Index round_down(Index n, Index multiple) { return n / multiple * multipl
 /// Steps of size `step` that cover n. Divides only where it must: a few divisions take as long as a small tensor.
 inline Index steps(Index n, Index step) { return step >= n ? 1 : (n + step - 1) / step; }
 
+/// Whether a tensor is too large to be in a cache when it is read, and its output when it is written.
+inline bool leaves_cache(Shape shape, Index value_bytes) { return shape.size() * value_bytes > cache_bytes; }
+
 /// The walk of one tensor.
 class Plan {
  public:
@@ -55,7 +58,7 @@ class Plan {
   Index fold;  // rows only: how many outer indices count as one row
   Index block_channels, chunk_outer, chunk_inner;
   Index blocks, outer_chunks, chunks;  // how many there are; chunks: of one block
-  bool beyond_cache;                   // the tensor is too large to be in a cache when it is read
+  bool beyond_cache;                   // leaves_cache(), of the tensor
 
   /// Channels a block, outer and inner a chunk; each may be more than there are.
   Plan(Shape s, Index value_bytes, bool walk_rows, Index fold_rows, Index channels, Index outer, Index inner)
@@ -68,7 +71,7 @@ class Plan {
         blocks(steps(s.channels, channels)),
         outer_chunks(steps(s.outer, outer)),
         chunks(outer_chunks * steps(s.inner, inner)),
-        beyond_cache(s.size() * value_bytes > cache_bytes) {}
+        beyond_cache(leaves_cache(s, value_bytes)) {}
 
   Box box(Index block, Index chunk) const {
     const Index inner_chunk = chunk < outer_chunks ? 0 : chunk / outer_chunks;
@@ -84,9 +87,12 @@ inline bool walks_rows(Shape shape) {
   return shape.channels > 1 && (shape.inner <= 4 || (shape.inner <= short_inner && shape.outer >= tile_rows));
 }
 
-/// Whether runs so short are better mapped one by one, in the order of memory, than a block of rows after the other.
+/// Whether runs so short are better mapped one by one, in the order of memory, than a block of rows after the other: if
+/// their ends are no dearer than the rest. What goes past the caches does so in whole lines.
 inline bool maps_runs(Shape shape, Index value_bytes) {
-  return shape.inner >= mapped_inner && (value_bytes >= masked_bytes || shape.inner % width<float> == 0);
+  if (shape.inner < mapped_inner) return false;
+  if (leaves_cache(shape, value_bytes)) return shape.inner * value_bytes % Index{cache_line} == 0;
+  return value_bytes >= masked_bytes || shape.inner % width<float> == 0;
 }
 
 /// One channel is one long run.
