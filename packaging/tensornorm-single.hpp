@@ -1299,15 +1299,17 @@ struct Box {
 
 // Tuning constants. On an AMD Zen 5 server core (48 KiB L1, 1 MiB L2, 32 MiB L3) blocks of 16 to 128 KiB were no faster
 // than these, and narrower columns of rows much slower; the other numbers follow from the sizes of the caches.
-inline constexpr Index block_lanes = 1024;              // most lanes, or channels, a block: their numbers fit in L1
-inline constexpr Index block_columns = 512;             // the same where inner is 1 and rows are longer
-inline constexpr Index folded_lanes = 256;              // a tile of such rows is few pages, which prefetchers follow
-inline constexpr Index block_bytes = 256 * 1024;        // of x a block: it is still in L2 for the second pass
-inline constexpr Index chunk_bytes = 256 * 1024;        // of x a chunk, the unit of work of larger blocks
-inline constexpr Index cache_bytes = 12 * 1024 * 1024;  // a larger tensor leaves the last cache, with its output
-inline constexpr Index short_inner = 64;                // runs up to here are walked as rows, if there are enough rows
-inline constexpr Index mapped_inner = 16;               // runs from here on can be mapped as runs
-inline constexpr Index tile_rows = 8;                   // rows summed in registers before memory is touched
+inline constexpr Index block_lanes = 1024;               // most lanes, or channels, a block: their numbers fit in L1
+inline constexpr Index block_columns = 512;              // the same where inner is 1 and rows are longer
+inline constexpr Index folded_lanes = 256;               // a tile of such rows is few pages, which prefetchers follow
+inline constexpr Index block_bytes = 256 * 1024;         // of x a block: it is still in L2 for the second pass
+inline constexpr Index chunk_bytes = 256 * 1024;         // of x a chunk, the unit of work of larger blocks
+inline constexpr Index cache_bytes = 12 * 1024 * 1024;   // a larger tensor leaves the last cache, with its output
+inline constexpr Index crowded_bytes = 4 * 1024 * 1024;  // a tensor, three of which do not fit the last cache with ease
+inline constexpr Index page_bytes = 4 * 1024;            // prefetchers of the hardware end at the end of a page
+inline constexpr Index short_inner = 64;                 // runs up to here are walked as rows, if there are enough rows
+inline constexpr Index mapped_inner = 16;                // runs from here on can be mapped as runs
+inline constexpr Index tile_rows = 8;                    // rows summed in registers before memory is touched
 
 inline Index round_down(Index n, Index multiple) { return n / multiple * multiple; }
 
@@ -1355,11 +1357,13 @@ inline bool walks_rows(Shape shape) {
 }
 
 /// Whether runs so short are better mapped one by one, in the order of memory, than a block of rows after the other: if
-/// their ends are no dearer than the rest. What goes past the caches does so in whole lines.
-inline bool maps_runs(Shape shape, Index value_bytes) {
+/// their ends cost no more than the rest. In place a load would wait for the masked store before it. What goes past the
+/// caches does so in whole lines.
+inline bool maps_runs(Shape shape, Index value_bytes, bool in_place) {
   if (shape.inner < mapped_inner) return false;
   if (leaves_cache(shape, value_bytes)) return shape.inner * value_bytes % Index{cache_line} == 0;
-  return value_bytes >= masked_bytes || shape.inner % width<float> == 0;
+  const bool masked = value_bytes >= masked_bytes && !in_place;
+  return masked || shape.inner % width<float> == 0;
 }
 
 /// One channel is one long run.
@@ -1405,9 +1409,9 @@ inline Plan plan_reduction(Shape shape, Index value_bytes) {
 }
 
 /// The walk of a tensor, not empty, that is only mapped: pieces of memory that follow each other, as they come.
-inline Plan plan_map(Shape shape, Index value_bytes) {
+inline Plan plan_map(Shape shape, Index value_bytes, bool in_place = false) {
   shape = canonical(shape);
-  if (walks_rows(shape) && !maps_runs(shape, value_bytes)) return plan_reduction(shape, value_bytes);
+  if (walks_rows(shape) && !maps_runs(shape, value_bytes, in_place)) return plan_reduction(shape, value_bytes);
   const Index chunk_values = chunk_bytes / value_bytes, plane = shape.channels * shape.inner;
   if (shape.size() <= chunk_values && shape.channels <= block_lanes) {
     return {shape, value_bytes, false, 1, shape.channels, shape.outer, shape.inner};
@@ -1416,10 +1420,15 @@ inline Plan plan_map(Shape shape, Index value_bytes) {
   return {shape, value_bytes, false, 1, block, std::max<Index>(1, chunk_values / plane), chunk_values};
 }
 
-/// Whether a tensor that is summed in this walk is mapped in one of its own afterwards, rather than block by block:
-/// when it stays in the last cache, and that walk is the faster one.
-inline bool maps_apart(const Plan& reduction, Index value_bytes) {
-  return reduction.rows && !reduction.beyond_cache && maps_runs(reduction.shape, value_bytes);
+/// Whether a tensor that is reduced in this walk is mapped in one of its own afterwards, in the order of memory, rather
+/// than block by block: within the last cache that is faster where it maps runs instead of rows, and where outputs are
+/// short pieces far apart that crowd out each other.
+inline bool maps_apart(const Plan& reduction, Index value_bytes, bool in_place) {
+  const Shape& shape = reduction.shape;
+  if (in_place || reduction.beyond_cache) return false;
+  if (reduction.rows) return maps_runs(shape, value_bytes, in_place);
+  const bool pieces = shape.outer > 1 && reduction.blocks > 1 && shape.inner * value_bytes <= page_bytes;
+  return pieces && shape.size() * value_bytes > crowded_bytes;
 }
 
 }}}  // namespace tensornorm::v0::detail
@@ -2445,7 +2454,6 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 // Measured on 32x64x56x56 in all layouts. Twice as far is as fast, half as far takes a twentieth longer.
 inline constexpr Index prefetch_bytes = 8 * 1024;    // ahead of an element pass that reads what no other has
 inline constexpr Index prefetch_rows = 4;            // the same where a block is a column of the rows; not measured
-inline constexpr Index page_bytes = 4 * 1024;        // prefetchers of the hardware end at the end of a page
 inline constexpr Index parallel_bytes = 128 * 1024;  // of x, from where on threads are woken
 
 /// The numbers of a block of channels, folded for an operation F and ready for the element pass.
@@ -3134,7 +3142,7 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
 template <typename Device, typename T, typename Scalar>
 void normalize(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
                const Affine<Scalar>& affine, const ChannelView<T>& y) {
-  const auto plan = detail::plan_map(x.shape, sizeof(T));
+  const auto plan = detail::plan_map(x.shape, sizeof(T), x.data == y.data);
   detail::map_all(device, plan, sizeof(T), false, internal::normalisation(plan, x, statistics, affine, y, false));
 }
 
@@ -3146,7 +3154,7 @@ void training_forward(const Device& device, const ChannelView<const T>& x, const
   const auto finish = [&](Index begin, Index end) {
     batch_invstd(begin, end, x.shape.per_channel(), eps, correction, statistics);
   };
-  if (detail::maps_apart(plan, sizeof(T))) {
+  if (detail::maps_apart(plan, sizeof(T), x.data == y.data)) {
     batch_moments(device, x, statistics, scratch);
     finish(0, x.shape.channels);
     return normalize(device, x, statistics, affine, y);
@@ -3170,7 +3178,7 @@ template <typename Device, typename T, typename Scalar>
 void input_gradient(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                     const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx) {
-  const auto plan = detail::plan_map(x.shape, sizeof(T));
+  const auto plan = detail::plan_map(x.shape, sizeof(T), dy.data == dx.data);
   detail::map_all(device, plan, sizeof(T), false,
                   internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx, false));
 }
@@ -3181,7 +3189,7 @@ void training_backward(const Device& device, const ChannelView<const T>& x, cons
                        const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
-  if (detail::maps_apart(plan, sizeof(T))) {
+  if (detail::maps_apart(plan, sizeof(T), dy.data == dx.data)) {
     gradient_sums(device, x, dy, mean, sums, scratch);
     return input_gradient(device, x, dy, mean, invstd, affine, correction, sums, dx);
   }
@@ -3197,8 +3205,8 @@ void training_backward(const Device& device, const ChannelView<const T>& x, cons
 template <typename Device, typename T, typename Scalar>
 void eval_forward(const Device& device, const ChannelView<const T>& x, const Scalar* mean, const Scalar* var,
                   double eps, const Affine<Scalar>& affine, const ChannelView<T>& y) {
-  const auto plan = detail::plan_map(x.shape, sizeof(T));
   const bool in_place = x.data == y.data;
+  const auto plan = detail::plan_map(x.shape, sizeof(T), in_place);
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
   const detail::NormalizeEval<T, detail::LaneOf<T>> f{x.data};
   const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
@@ -3213,8 +3221,8 @@ void eval_forward(const Device& device, const ChannelView<const T>& x, const Sca
 template <typename Device, typename T, typename Scalar>
 void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, const Scalar* var, double eps,
                          const Affine<Scalar>& affine, const ChannelView<T>& dx) {
-  const auto plan = detail::plan_map(dy.shape, sizeof(T));
   const bool in_place = dy.data == dx.data;
+  const auto plan = detail::plan_map(dy.shape, sizeof(T), in_place);
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
   const detail::GradientEval<T, detail::LaneOf<T>> f{dy.data};
   const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {

@@ -116,7 +116,7 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
 template <typename Device, typename T, typename Scalar>
 void normalize(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
                const Affine<Scalar>& affine, const ChannelView<T>& y) {
-  const auto plan = detail::plan_map(x.shape, sizeof(T));
+  const auto plan = detail::plan_map(x.shape, sizeof(T), x.data == y.data);
   detail::map_all(device, plan, sizeof(T), false, internal::normalisation(plan, x, statistics, affine, y, false));
 }
 
@@ -128,7 +128,7 @@ void training_forward(const Device& device, const ChannelView<const T>& x, const
   const auto finish = [&](Index begin, Index end) {
     batch_invstd(begin, end, x.shape.per_channel(), eps, correction, statistics);
   };
-  if (detail::maps_apart(plan, sizeof(T))) {
+  if (detail::maps_apart(plan, sizeof(T), x.data == y.data)) {
     batch_moments(device, x, statistics, scratch);
     finish(0, x.shape.channels);
     return normalize(device, x, statistics, affine, y);
@@ -152,7 +152,7 @@ template <typename Device, typename T, typename Scalar>
 void input_gradient(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                     const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx) {
-  const auto plan = detail::plan_map(x.shape, sizeof(T));
+  const auto plan = detail::plan_map(x.shape, sizeof(T), dy.data == dx.data);
   detail::map_all(device, plan, sizeof(T), false,
                   internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx, false));
 }
@@ -163,7 +163,7 @@ void training_backward(const Device& device, const ChannelView<const T>& x, cons
                        const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
-  if (detail::maps_apart(plan, sizeof(T))) {
+  if (detail::maps_apart(plan, sizeof(T), dy.data == dx.data)) {
     gradient_sums(device, x, dy, mean, sums, scratch);
     return input_gradient(device, x, dy, mean, invstd, affine, correction, sums, dx);
   }
@@ -179,8 +179,8 @@ void training_backward(const Device& device, const ChannelView<const T>& x, cons
 template <typename Device, typename T, typename Scalar>
 void eval_forward(const Device& device, const ChannelView<const T>& x, const Scalar* mean, const Scalar* var,
                   double eps, const Affine<Scalar>& affine, const ChannelView<T>& y) {
-  const auto plan = detail::plan_map(x.shape, sizeof(T));
   const bool in_place = x.data == y.data;
+  const auto plan = detail::plan_map(x.shape, sizeof(T), in_place);
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
   const detail::NormalizeEval<T, detail::LaneOf<T>> f{x.data};
   const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
@@ -195,8 +195,8 @@ void eval_forward(const Device& device, const ChannelView<const T>& x, const Sca
 template <typename Device, typename T, typename Scalar>
 void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, const Scalar* var, double eps,
                          const Affine<Scalar>& affine, const ChannelView<T>& dx) {
-  const auto plan = detail::plan_map(dy.shape, sizeof(T));
   const bool in_place = dy.data == dx.data;
+  const auto plan = detail::plan_map(dy.shape, sizeof(T), in_place);
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
   const detail::GradientEval<T, detail::LaneOf<T>> f{dy.data};
   const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {

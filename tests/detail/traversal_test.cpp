@@ -97,7 +97,7 @@ TEST_CASE("traversal: the boxes of a map cover every element once, within limits
     REQUIRE(plan.shape.size() == shape.size());
     check_cover(plan);
     check_limits(plan);
-    CHECK(plan.rows == (walks_rows(plan.shape) && !maps_runs(plan.shape, value_bytes)));
+    CHECK(plan.rows == (walks_rows(plan.shape) && !maps_runs(plan.shape, value_bytes, false)));
   });
 }
 
@@ -136,30 +136,45 @@ TEST_CASE("traversal: short inner dimensions are walked as rows, if there are en
 }
 
 TEST_CASE("traversal: short runs are mapped one by one from 16 values on, if their ends cost no more than the rest") {
-  const bool masked = 4 >= masked_bytes, masked_half = 2 >= masked_bytes;
-  CHECK_FALSE(maps_runs({32, 512, 15}, 4));
-  CHECK(maps_runs({32, 512, 16}, 4));
-  CHECK(maps_runs({32, 512, 16}, 2));
-  CHECK(maps_runs({32, 512, 49}, 4) == (masked || width<float> == 1));
-  CHECK(maps_runs({32, 512, 49}, 2) == (masked_half || width<float> == 1));
-  CHECK_FALSE(plan_map({32, 512, 16}, 4).rows);
-  CHECK(plan_map({32, 512, 15}, 4).rows);
-  CHECK(plan_map({1 << 18, 16, 1}, 4).rows);
+  const auto runs = [](Index inner, Index value_bytes, bool in_place = false) {
+    const Shape shape{32, 512, inner};
+    const bool mapped = maps_runs(shape, value_bytes, in_place);
+    CHECK(plan_map(shape, value_bytes, in_place).rows == !mapped);
+    return mapped;
+  };
+  CHECK_FALSE(runs(15, 4));
+  CHECK(runs(16, 4));
+  CHECK(runs(16, 2));
+  CHECK(runs(16, 4, true));
+  constexpr bool one_lane = width<float> == 1;
+  CHECK(runs(49, 4) == (4 >= masked_bytes || one_lane));
+  CHECK(runs(49, 2) == (2 >= masked_bytes || one_lane));
+  CHECK(runs(49, 4, true) == one_lane);
   // Larger than the last cache, they are runs if they are whole cache lines.
-  CHECK(maps_runs({512, 512, 48}, 4));
-  CHECK_FALSE(maps_runs({512, 512, 49}, 4));
-  CHECK_FALSE(maps_runs({512, 512, 40}, 2));
+  CHECK(maps_runs({512, 512, 48}, 4, false));
+  CHECK_FALSE(maps_runs({512, 512, 49}, 4, false));
+  CHECK_FALSE(maps_runs({512, 512, 40}, 2, false));
 }
 
-TEST_CASE("traversal: what is reduced by rows is mapped apart if runs are better, and the last cache holds it") {
-  const auto apart = [](Index outer, Index channels, Index inner) {
-    return maps_apart(plan_reduction({outer, channels, inner}, 4), 4);
+TEST_CASE("traversal: what is reduced by blocks is mapped apart where that is faster, within the last cache") {
+  const auto apart = [](Index outer, Index channels, Index inner, bool in_place = false) {
+    return maps_apart(plan_reduction({outer, channels, inner}, 4), 4, in_place);
   };
+  // Rows that are mapped as runs.
   CHECK(apart(32, 512, 64));
+  CHECK_FALSE(apart(32, 512, 64, true));
   CHECK_FALSE(apart(32, 512, 9));
   CHECK_FALSE(apart(32 * 56 * 56, 64, 1));
-  CHECK_FALSE(apart(32, 512, 65));  // runs already
   CHECK_FALSE(apart(cache_bytes / 4 / (512 * 64) + 1, 512, 64));
+  // Runs that are short pieces of a large tensor.
+  const Index page = 1024;  // floats
+  CHECK(apart(9, 128, page));
+  CHECK_FALSE(apart(9, 128, page, true));
+  CHECK_FALSE(apart(8, 128, page));  // not large
+  CHECK_FALSE(apart(9, 128, page + 1));
+  CHECK_FALSE(apart(1, 9 * 128, page));  // blocks follow each other in memory
+  CHECK_FALSE(apart(24 * 128, 1, page));
+  CHECK_FALSE(apart(25, 128, page));  // beyond the cache
 }
 
 TEST_CASE("traversal: a chunk of rows is as large as its bound allows, in whole tiles") {

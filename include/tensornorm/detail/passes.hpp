@@ -18,7 +18,6 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 // Measured on 32x64x56x56 in all layouts. Twice as far is as fast, half as far takes a twentieth longer.
 inline constexpr Index prefetch_bytes = 8 * 1024;    // ahead of an element pass that reads what no other has
 inline constexpr Index prefetch_rows = 4;            // the same where a block is a column of the rows; not measured
-inline constexpr Index page_bytes = 4 * 1024;        // prefetchers of the hardware end at the end of a page
 inline constexpr Index parallel_bytes = 128 * 1024;  // of x, from where on threads are woken
 
 /// The numbers of a block of channels, folded for an operation F and ready for the element pass.

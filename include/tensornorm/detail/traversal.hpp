@@ -32,15 +32,17 @@ struct Box {
 
 // Tuning constants. On an AMD Zen 5 server core (48 KiB L1, 1 MiB L2, 32 MiB L3) blocks of 16 to 128 KiB were no faster
 // than these, and narrower columns of rows much slower; the other numbers follow from the sizes of the caches.
-inline constexpr Index block_lanes = 1024;              // most lanes, or channels, a block: their numbers fit in L1
-inline constexpr Index block_columns = 512;             // the same where inner is 1 and rows are longer
-inline constexpr Index folded_lanes = 256;              // a tile of such rows is few pages, which prefetchers follow
-inline constexpr Index block_bytes = 256 * 1024;        // of x a block: it is still in L2 for the second pass
-inline constexpr Index chunk_bytes = 256 * 1024;        // of x a chunk, the unit of work of larger blocks
-inline constexpr Index cache_bytes = 12 * 1024 * 1024;  // a larger tensor leaves the last cache, with its output
-inline constexpr Index short_inner = 64;                // runs up to here are walked as rows, if there are enough rows
-inline constexpr Index mapped_inner = 16;               // runs from here on can be mapped as runs
-inline constexpr Index tile_rows = 8;                   // rows summed in registers before memory is touched
+inline constexpr Index block_lanes = 1024;               // most lanes, or channels, a block: their numbers fit in L1
+inline constexpr Index block_columns = 512;              // the same where inner is 1 and rows are longer
+inline constexpr Index folded_lanes = 256;               // a tile of such rows is few pages, which prefetchers follow
+inline constexpr Index block_bytes = 256 * 1024;         // of x a block: it is still in L2 for the second pass
+inline constexpr Index chunk_bytes = 256 * 1024;         // of x a chunk, the unit of work of larger blocks
+inline constexpr Index cache_bytes = 12 * 1024 * 1024;   // a larger tensor leaves the last cache, with its output
+inline constexpr Index crowded_bytes = 4 * 1024 * 1024;  // a tensor, three of which do not fit the last cache with ease
+inline constexpr Index page_bytes = 4 * 1024;            // prefetchers of the hardware end at the end of a page
+inline constexpr Index short_inner = 64;                 // runs up to here are walked as rows, if there are enough rows
+inline constexpr Index mapped_inner = 16;                // runs from here on can be mapped as runs
+inline constexpr Index tile_rows = 8;                    // rows summed in registers before memory is touched
 
 inline Index round_down(Index n, Index multiple) { return n / multiple * multiple; }
 
@@ -88,11 +90,13 @@ inline bool walks_rows(Shape shape) {
 }
 
 /// Whether runs so short are better mapped one by one, in the order of memory, than a block of rows after the other: if
-/// their ends are no dearer than the rest. What goes past the caches does so in whole lines.
-inline bool maps_runs(Shape shape, Index value_bytes) {
+/// their ends cost no more than the rest. In place a load would wait for the masked store before it. What goes past the
+/// caches does so in whole lines.
+inline bool maps_runs(Shape shape, Index value_bytes, bool in_place) {
   if (shape.inner < mapped_inner) return false;
   if (leaves_cache(shape, value_bytes)) return shape.inner * value_bytes % Index{cache_line} == 0;
-  return value_bytes >= masked_bytes || shape.inner % width<float> == 0;
+  const bool masked = value_bytes >= masked_bytes && !in_place;
+  return masked || shape.inner % width<float> == 0;
 }
 
 /// One channel is one long run.
@@ -138,9 +142,9 @@ inline Plan plan_reduction(Shape shape, Index value_bytes) {
 }
 
 /// The walk of a tensor, not empty, that is only mapped: pieces of memory that follow each other, as they come.
-inline Plan plan_map(Shape shape, Index value_bytes) {
+inline Plan plan_map(Shape shape, Index value_bytes, bool in_place = false) {
   shape = canonical(shape);
-  if (walks_rows(shape) && !maps_runs(shape, value_bytes)) return plan_reduction(shape, value_bytes);
+  if (walks_rows(shape) && !maps_runs(shape, value_bytes, in_place)) return plan_reduction(shape, value_bytes);
   const Index chunk_values = chunk_bytes / value_bytes, plane = shape.channels * shape.inner;
   if (shape.size() <= chunk_values && shape.channels <= block_lanes) {
     return {shape, value_bytes, false, 1, shape.channels, shape.outer, shape.inner};
@@ -149,10 +153,15 @@ inline Plan plan_map(Shape shape, Index value_bytes) {
   return {shape, value_bytes, false, 1, block, std::max<Index>(1, chunk_values / plane), chunk_values};
 }
 
-/// Whether a tensor that is summed in this walk is mapped in one of its own afterwards, rather than block by block:
-/// when it stays in the last cache, and that walk is the faster one.
-inline bool maps_apart(const Plan& reduction, Index value_bytes) {
-  return reduction.rows && !reduction.beyond_cache && maps_runs(reduction.shape, value_bytes);
+/// Whether a tensor that is reduced in this walk is mapped in one of its own afterwards, in the order of memory, rather
+/// than block by block: within the last cache that is faster where it maps runs instead of rows, and where outputs are
+/// short pieces far apart that crowd out each other.
+inline bool maps_apart(const Plan& reduction, Index value_bytes, bool in_place) {
+  const Shape& shape = reduction.shape;
+  if (in_place || reduction.beyond_cache) return false;
+  if (reduction.rows) return maps_runs(shape, value_bytes, in_place);
+  const bool pieces = shape.outer > 1 && reduction.blocks > 1 && shape.inner * value_bytes <= page_bytes;
+  return pieces && shape.size() * value_bytes > crowded_bytes;
 }
 
 }}}  // namespace tensornorm::v0::detail
