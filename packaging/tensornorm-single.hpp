@@ -1426,7 +1426,7 @@ inline Plan plan_map(Shape shape, Index value_bytes, bool in_place = false) {
 inline bool maps_apart(const Plan& reduction, Index value_bytes, bool in_place) {
   const Shape& shape = reduction.shape;
   if (in_place || reduction.beyond_cache) return false;
-  if (reduction.rows) return maps_runs(shape, value_bytes, in_place);
+  if (reduction.rows) return maps_runs(shape, value_bytes, false);
   const bool pieces = shape.outer > 1 && reduction.blocks > 1 && shape.inner * value_bytes <= page_bytes;
   return pieces && shape.size() * value_bytes > crowded_bytes;
 }
@@ -2101,17 +2101,17 @@ template <typename Terms>
 }
 
 /// What is asked for during row r of a box, the run at `first`. After it comes the channel's next one or, when that was
-/// its last, the next channel.
+/// its last, what lies behind its first one: the rest of that, or the next channel.
 template <typename Asking, typename Terms>
 Asking ahead_of_run(const Shape& shape, const Box& box, Index r, Index first) {
   if constexpr (std::is_same_v<Asking, NothingAhead>) {
     return {};
   } else {
     const Index length = box.inner_end - box.inner_begin, outer = box.outer_begin + r;
-    const Index row = shape.channels * shape.inner;  // from run to run
-    const Index next = outer + 1 < shape.outer ? row : shape.inner - outer * row;
+    const Index stride = shape.channels * shape.inner;
+    const Index gap = outer + 1 < shape.outer ? stride - length : -outer * stride;
     return {std::min(run_ahead[Terms::inputs], length), std::max<Index>(1, line_values<Terms> / width<double>), 1,
-            first + length, next - length};
+            first + length, gap};
   }
 }
 

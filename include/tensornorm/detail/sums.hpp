@@ -173,17 +173,17 @@ template <typename Terms>
 }
 
 /// What is asked for during row r of a box, the run at `first`. After it comes the channel's next one or, when that was
-/// its last, the next channel.
+/// its last, what lies behind its first one: the rest of that, or the next channel.
 template <typename Asking, typename Terms>
 Asking ahead_of_run(const Shape& shape, const Box& box, Index r, Index first) {
   if constexpr (std::is_same_v<Asking, NothingAhead>) {
     return {};
   } else {
     const Index length = box.inner_end - box.inner_begin, outer = box.outer_begin + r;
-    const Index row = shape.channels * shape.inner;  // from run to run
-    const Index next = outer + 1 < shape.outer ? row : shape.inner - outer * row;
+    const Index stride = shape.channels * shape.inner;
+    const Index gap = outer + 1 < shape.outer ? stride - length : -outer * stride;
     return {std::min(run_ahead[Terms::inputs], length), std::max<Index>(1, line_values<Terms> / width<double>), 1,
-            first + length, next - length};
+            first + length, gap};
   }
 }
 

@@ -159,7 +159,7 @@ inline Plan plan_map(Shape shape, Index value_bytes, bool in_place = false) {
 inline bool maps_apart(const Plan& reduction, Index value_bytes, bool in_place) {
   const Shape& shape = reduction.shape;
   if (in_place || reduction.beyond_cache) return false;
-  if (reduction.rows) return maps_runs(shape, value_bytes, in_place);
+  if (reduction.rows) return maps_runs(shape, value_bytes, false);
   const bool pieces = shape.outer > 1 && reduction.blocks > 1 && shape.inner * value_bytes <= page_bytes;
   return pieces && shape.size() * value_bytes > crowded_bytes;
 }
