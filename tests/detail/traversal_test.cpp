@@ -181,6 +181,7 @@ TEST_CASE("traversal: a chunk of rows is as large as its bound allows, in whole 
   const auto rows = [](Index outer, Index lanes, Index fold) { return rows_of_chunk({outer, 1, 1}, lanes, fold, 4); };
   const Index most = chunk_bytes / 4;
   CHECK(rows(most / 64, 64, 1) == most / 64);
+  CHECK(rows(4, most / 4, 1) == 4);
   CHECK(rows(most / 64 + 1, 64, 1) == most / 64);
   CHECK(rows(1 << 20, 100, 1) == round_down(most / 100, tile_rows));
   CHECK(rows(1 << 20, 100, 10) == round_down(most / 100, 10 * tile_rows));
