@@ -71,10 +71,10 @@ check_threads() {
   need clang++ clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux libclang-rt-14-dev
   run_tests thread-sanitize
 }
-# layers, values and both file formats fuzzed for 45 seconds each, as many at a time as there are processors
+# layers, values and both file formats fuzzed for a minute each, as many at a time as there are processors
 check_fuzz() {
   need clang++ clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux libclang-rt-14-dev
-  SEED=1 tests/fuzz/fuzz.sh 45
+  SEED=1 tests/fuzz/fuzz.sh 60
 }
 # files from Python and back
 check_python() {

@@ -95,10 +95,10 @@ struct Part {
 /// Values of so many bytes and more are loaded and stored in parts by masks, as fast as whole; others one by one.
 #if defined(EIGEN_VECTORIZE_AVX512) && defined(__AVX512VL__) && defined(__AVX512BW__)
 inline constexpr Index masked_bytes = 2;
-#elif defined(EIGEN_VECTORIZE_AVX)
+#elif defined(EIGEN_VECTORIZE_AVX) && !defined(EIGEN_VECTORIZE_AVX512)
 inline constexpr Index masked_bytes = 4;
 #else
-inline constexpr Index masked_bytes = 16;
+inline constexpr Index masked_bytes = 16;  // none
 #endif
 
 // -------------------------------------------------------------------------------- conversions, written once a width
