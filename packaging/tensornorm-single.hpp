@@ -39,6 +39,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <numeric>
 #include <optional>
 #include <ostream>
 #include <sstream>
@@ -881,15 +882,6 @@ struct Part {
   Index count;
 };
 
-/// Values of so many bytes and more are loaded and stored in parts by masks, as fast as whole; others one by one.
-#if defined(EIGEN_VECTORIZE_AVX512) && defined(__AVX512VL__) && defined(__AVX512BW__)
-inline constexpr Index masked_bytes = 2;
-#elif defined(EIGEN_VECTORIZE_AVX) && !defined(EIGEN_VECTORIZE_AVX512)
-inline constexpr Index masked_bytes = 4;
-#else
-inline constexpr Index masked_bytes = 16;  // none
-#endif
-
 // -------------------------------------------------------------------------------- conversions, written once a width
 
 // Compilers take __builtin_convertvector apart into halves and put those together again (g++ 12), so the conversions
@@ -1196,10 +1188,18 @@ inline void fence_streams() {
 #endif
 }
 
+// g++ takes a function that only asks for memory for one without effect, and drops calls of it: hence the empty asm.
+
 /// Asks for the cache line at p, which need not be valid memory.
-inline void prefetch(const void* p) { __builtin_prefetch(p, 0, 3); }
+inline void prefetch(const void* p) {
+  __builtin_prefetch(p, 0, 3);
+  asm volatile("");
+}
 /// The same, for a line that is to be written.
-inline void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1, 3); }
+inline void prefetch_to_write(const void* p) {
+  __builtin_prefetch(p, 1, 3);
+  asm volatile("");
+}
 
 // ---------------------------------------------------------------------------------------------------- lane by lane
 
@@ -1301,7 +1301,7 @@ struct Box {
 // than these, and narrower columns of rows much slower; the other numbers follow from the sizes of the caches.
 inline constexpr Index block_lanes = 1024;               // most lanes, or channels, a block: their numbers fit in L1
 inline constexpr Index block_columns = 512;              // the same where inner is 1 and rows are longer
-inline constexpr Index folded_lanes = 256;               // a tile of such rows is few pages, which prefetchers follow
+inline constexpr Index folded_lanes = 64;                // a tile of such rows, and what goes with it, is little of L1
 inline constexpr Index block_bytes = 256 * 1024;         // of x a block: it is still in L2 for the second pass
 inline constexpr Index chunk_bytes = 256 * 1024;         // of x a chunk, the unit of work of larger blocks
 inline constexpr Index cache_bytes = 12 * 1024 * 1024;   // a larger tensor leaves the last cache, with its output
@@ -1312,6 +1312,7 @@ inline constexpr Index mapped_inner = 16;                // runs from here on ca
 inline constexpr Index tile_rows = 8;                    // rows summed in registers before memory is touched
 
 inline Index round_down(Index n, Index multiple) { return n / multiple * multiple; }
+inline Index round_up(Index n, Index multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 /// Steps of size `step` that cover n. Divides only where it must: a few divisions take as long as a small tensor.
 inline Index steps(Index n, Index step) { return step >= n ? 1 : (n + step - 1) / step; }
@@ -1357,25 +1358,27 @@ inline bool walks_rows(Shape shape) {
 }
 
 /// Whether runs so short are better mapped one by one, in the order of memory, than a block of rows after the other:
-/// eval of 4x4 to 8x8 takes up to a half less, if the ends of runs cost no more than the rest. In place a load would
-/// wait for the masked store before it, and 7x7 took more than twice as long. What goes past the caches does so in
-/// whole lines: else eval of 256x512x7x7 took 1.7 times as long as by rows.
+/// eval of 4x4 to 8x8 takes up to a half less, if the ends of runs cost no more than the rest. In place they do, as no
+/// packet may be computed twice. What goes past the caches does so in whole lines: else eval of 256x512x7x7 took 1.7
+/// times as long as by rows.
 inline bool maps_runs(Shape shape, Index value_bytes, bool in_place) {
   if (shape.inner < mapped_inner) return false;
   if (leaves_cache(shape, value_bytes)) return shape.inner * value_bytes % Index{cache_line} == 0;
-  const bool masked = value_bytes >= masked_bytes && !in_place;
-  return masked || shape.inner % width<float> == 0;
+  return !in_place || shape.inner % width<float> == 0;
 }
 
 /// One channel is one long run.
 inline Shape canonical(Shape shape) { return shape.channels == 1 ? Shape{1, 1, shape.outer * shape.inner} : shape; }
 
-/// Rows that count as one, so that a row has about folded_lanes lanes, and there are still tile_rows of them.
+/// Rows that count as one, so that a row has about folded_lanes lanes, and there are still tile_rows of them. Where it
+/// takes few rows, those are whole cache lines of floats: then every folded row starts aligned if the first does.
 inline Index fold_of(Shape shape) {
-  const Index row = shape.channels * shape.inner;
-  if (row > folded_lanes / 2 || shape.outer < 2 * tile_rows) return 1;
-  const Index fold = std::min(folded_lanes / row, shape.outer / tile_rows);
-  return fold > 16 ? round_down(fold, 16) : fold;  // then every folded row starts aligned if the first does
+  const Index row = shape.channels * shape.inner, most = shape.outer / tile_rows;
+  if (row > folded_lanes / 2 || most < 2) return 1;
+  const Index lines = 16 / std::gcd(row, Index{16});
+  const Index fold =
+      lines * row <= 2 * folded_lanes ? std::max(round_down(folded_lanes / row, lines), lines) : folded_lanes / row;
+  return std::min(fold, most);
 }
 
 /// Channels that make a block of rows: whole cache lines of floats, whatever inner is, so that all blocks are aligned
@@ -1423,8 +1426,8 @@ inline Plan plan_map(Shape shape, Index value_bytes, bool in_place = false) {
 
 /// Whether a tensor that is reduced in this walk is mapped in one of its own afterwards, in the order of memory, rather
 /// than block by block: within the last cache that is faster where it maps runs instead of rows, and where outputs are
-/// short pieces far apart that crowd out each other: 32x256x14x14 takes a fifth less, but
-/// 8x128x28x28, of 3 MB, a fifth more.
+/// short pieces far apart that crowd out each other: 32x256x14x14 takes a fifth less, but 8x128x28x28, of 3 MB, a fifth
+/// more.
 inline bool maps_apart(const Plan& reduction, Index value_bytes, bool in_place) {
   const Shape& shape = reduction.shape;
   if (in_place || reduction.beyond_cache) return false;
@@ -1530,13 +1533,20 @@ auto channel_view(X& x, int channel_axis = 1) {
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-/// body(l, extent) for l = 0, width, 2*width, ..., covering `lanes` lanes once.
+/// body(l, extent) for l = 0, width, 2*width, ..., covering `lanes` lanes: once or, if `again` allows it, some of the
+/// last ones twice, so that the last packet is a whole one too.
 template <typename Lane, typename Body>
-void for_each_packet(Index lanes, Body&& body) {
+void for_each_packet(Index lanes, Body&& body, bool again = false) {
   constexpr Index W = width<Lane>;
   Index l = 0;
   for (; l + W <= lanes; l += W) body(l, Whole{});
-  if (l < lanes) body(l, Part{lanes - l});
+  if (l < lanes) {
+    if (again && lanes >= W) {
+      body(lanes - W, Whole{});
+    } else {
+      body(l, Part{lanes - l});
+    }
+  }
 }
 
 /// Where a loop's results go: into the caches as usual, or past them.
@@ -1559,9 +1569,10 @@ struct Streamed {
   }
 };
 
-/// body(l, extent) over `lanes` lanes that are written to y: when `streamed`, whole packets start where y is aligned.
+/// body(l, extent) over `lanes` lanes that are written to y: when `streamed`, whole packets start where y is aligned,
+/// and no lane is visited `again`.
 template <typename Lane, typename T, typename Body>
-void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body) {
+void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, bool again = false) {
   Index head = 0;
   if (streamed) {
     constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<Lane>) * sizeof(T);
@@ -1570,7 +1581,8 @@ void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body) {
     if (head >= lanes) head = lanes;
     if (head > 0) body(Index{0}, Part{head});
   }
-  for_each_packet<Lane>(lanes - head, [&](Index l, auto extent) { body(head + l, extent); });
+  for_each_packet<Lane>(
+      lanes - head, [&](Index l, auto extent) { body(head + l, extent); }, again);
 }
 
 /// Repeats a number a channel over the lanes of a row: [channels] -> [fold, channels, inner].
@@ -1611,6 +1623,7 @@ struct Movement {
   Index next;          // distance in elements to what is read next: prefetched. 0: nothing
   bool last_to_first;  // runs are walked from the last outer index back, so that what was read last comes first
   Index next_out = 0;  // as next, of what is written
+  bool again = false;  // some results of a run may be computed twice: out is none of the inputs, and is not streamed
 };
 
 /// Asks for the memory that a pass comes to next. A type of its own beside one that asks for nothing: in a loop of a
@@ -1673,7 +1686,7 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
 template <typename Lane, typename F, typename T, typename Asking, typename Write>
 [[gnu::flatten]] void map_runs(const Plan& plan, const Box& box, const F f,
                                const Coefficients<Lane, F::coefficients>& table, T* out, const bool last_to_first,
-                               const Asking ask, const Write write) {
+                               const bool again, const Asking ask, const Write write) {
   constexpr int K = F::coefficients;
   const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
   const Index channels = box.channels(), inner = plan.shape.inner;
@@ -1682,10 +1695,11 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
     Index first = plan.shape.offset(o, box.channel_begin, box.inner_begin);
     for (Index c = 0; c < channels; ++c, first += inner) {
       const auto of_channel = each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][c]); });
-      for_each_packet_of<Lane>(out + first, run, Write::streamed, [=](Index l, auto e) {
+      const auto map = [=](Index l, auto e) {
         ask(f, out, first + l);
         write(out + first + l, f(first + l, of_channel, e), e);
-      });
+      };
+      for_each_packet_of<Lane>(out + first, run, Write::streamed, map, again);
     }
   }
 }
@@ -1727,7 +1741,7 @@ void map_box(const Plan& plan, const Box& box, const F& f, const Coefficients<La
     if (plan.rows) {
       map_rows(plan, box, f, table, out, asking, write);
     } else {
-      map_runs(plan, box, f, table, out, movement.last_to_first, asking, write);
+      map_runs(plan, box, f, table, out, movement.last_to_first, movement.again, asking, write);
     }
   };
   const Ask ask{movement.next, movement.next_out};
@@ -1873,6 +1887,93 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
 // Sums over a patch of memory, rows of lanes, in registers: the inner loop of every reduction. What is summed, u and
 // u*v, is the caller's; so is what becomes of the sums of each tile of rows.
 
+// ---- tensornorm/detail/ahead.hpp
+// What sums ask for before they need it: memory beyond the caches, on the way through a patch of it (patch.hpp). Asking
+// is ask<height>(column, r, l), at every packet of lanes of every tile of rows.
+//
+// `Terms` names the tensors that are read, as in sums.hpp: Terms::inputs of them, of Terms::Value.
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+/// Values in a cache line.
+template <typename Terms>
+inline constexpr Index line_values = Index{cache_line} / Index{sizeof(typename Terms::Value)};
+
+// How far ahead memory is asked for, of each of one or two inputs: of rows in bytes, but a tile at least, and of long
+// runs in elements. Half and twice as far were up to a tenth slower in long runs of 32x64x56x56 and 8x64x112x112; rows
+// of 64 and of 16 channels were as fast with a quarter.
+inline constexpr Index rows_ahead_bytes[] = {0, 16 * 1024, 8 * 1024};
+inline constexpr Index run_ahead[] = {0, 4096, 1024};
+
+/// In cache: nothing. A type of its own, as unused numbers took a tenth of a small layer's time.
+struct NothingAhead {
+  template <int height, typename Column>
+  void ask(const Column&, Index, Index) const {}
+};
+
+/// In a run, whose rows of a packet follow each other: every `rows`-th row fills a cache line. Beyond `end` what comes
+/// next is `gap` further still.
+struct RunAhead {
+  Index distance, rows, end, gap;
+
+  template <int height, typename Column>
+  void ask(const Column& column, Index r, Index) const {
+    for (Index row = r; row < r + height; row += rows) {
+      const Index next = column.offset(row) + distance;
+      column.terms.prefetch(next < end ? next : next + gap);
+    }
+  }
+};
+
+/// In rows of `lanes` lanes: a tile of as many rows, in the order of memory, which is not that of the sums. Asked for
+/// in the order of the sums, a tensor beyond the caches took up to twice as long on AMD's Zen 3.
+struct TileAhead {
+  Index distance, lanes;
+  bool in_one_piece;  // whether rows follow each other without a gap
+
+  template <int height, typename Column>
+  void ask(const Column& column, Index r, Index l) const {
+    constexpr Index line = Column::line;
+    for (Index asked = round_up(l * height, line); asked < (l + width<double>)*height; asked += line) {
+      const Index row = in_one_piece ? 0 : asked / lanes;
+      column.terms.prefetch(column.offset(r + row) - l + (asked - row * lanes) + distance);
+    }
+  }
+};
+
+/// Elements ahead in rows `stride` apart: whole tiles.
+template <typename Terms>
+Index tiles_ahead(Index stride) {
+  const Index tile = tile_rows * stride, ahead = rows_ahead_bytes[Terms::inputs] / Index{sizeof(typename Terms::Value)};
+  return std::max(tile, round_down(ahead, tile));
+}
+/// What is asked for in rows of `lanes` lanes, `stride` apart.
+template <typename Asking, typename Terms>
+Asking tile_ahead(Index stride, Index lanes) {
+  if constexpr (std::is_same_v<Asking, NothingAhead>) {
+    return {};
+  } else {
+    return {tiles_ahead<Terms>(stride), lanes, stride == lanes};
+  }
+}
+
+/// What is asked for during row r of a box, the run at `first`. After it comes the channel's next one or, when that was
+/// its last, what lies behind its first one: the rest of that, or the next channel.
+template <typename Asking, typename Terms>
+Asking ahead_of_run(const Shape& shape, const Box& box, Index r, Index first) {
+  if constexpr (std::is_same_v<Asking, NothingAhead>) {
+    return {};
+  } else {
+    const Index length = box.inner_end - box.inner_begin, outer = box.outer_begin + r;
+    const Index stride = shape.channels * shape.inner;
+    const Index gap = outer + 1 < shape.outer ? stride - length : -outer * stride;
+    return {std::min(run_ahead[Terms::inputs], length), std::max<Index>(1, line_values<Terms> / width<double>),
+            first + length, gap};
+  }
+}
+
+}}}  // namespace tensornorm::v0::detail
+
 namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// Sums in lanes: of u, and of u*v.
@@ -1900,24 +2001,6 @@ PacketSums sum_in_lanes(const Term& term, Index r) {
   }
 }
 
-/// What is asked for on the way through a patch: what lies `distance` elements further, once a cache line, so at every
-/// `rows`-th row and every `lanes`-th lane. Beyond `end` that is `gap` further still.
-struct Ahead {
-  Index distance = 0;  // 0: nothing
-  Index rows = 1, lanes = 1;
-  Index end = std::numeric_limits<Index>::max(), gap = 0;
-
-  Index from(Index offset) const {
-    const Index next = offset + distance;
-    return next < end ? next : next + gap;
-  }
-};
-/// The same for tensors in cache: nothing. A type of its own, as unused numbers took a tenth of a small layer's time.
-struct NothingAhead {
-  static constexpr Index distance = 0, rows = 1, lanes = 1;
-  Index from(Index offset) const { return offset; }
-};
-
 /// Sums over `rows` rows of `lanes` lanes each: add(row, height, lane, sums) for every packet of lanes of every tile of
 /// rows. column_at(lane, extent) gives u and v at each row of a lane.
 template <typename Asking, typename ColumnAt, typename Add>
@@ -1926,9 +2009,7 @@ void sum_patch(Index rows, Index lanes, const Asking& ahead, const ColumnAt& col
     constexpr int height = decltype(tile_height)::value;
     for_each_packet<double>(lanes, [&](Index l, auto extent) {
       const auto column = column_at(l, extent);
-      if (ahead.distance != 0 && l % ahead.lanes == 0) {
-        for (Index row = r; row < r + height; row += ahead.rows) column.prefetch(row, ahead);
-      }
+      ahead.template ask<height>(column, r, l);
       add(r, Index{height}, l, sum_in_lanes<height>(column, r));
     });
   };
@@ -1979,35 +2060,24 @@ inline void gather(double* a_lane, Index channels, Index inner, Index fold, doub
 // terms.v(u, offset, centre, extent) are the factors at the elements from `offset` on, centre being their channels'
 // number (a pivot, a mean).
 
-/// Values in a cache line.
-template <typename Terms>
-inline constexpr Index line_values = Index{cache_line} / Index{sizeof(typename Terms::Value)};
-
 /// The factors down a column: at rows `stride` apart from offset `first` on. Lanes beyond a Part add nothing.
 template <typename Terms, typename Extent>
 struct Column {
+  static constexpr Index line = line_values<Terms>;
+
   const Terms& terms;
   Index first, stride;
   Packet<double> centre;
   Extent extent;
 
-  Packet<double> u(Index row) const { return keep(terms.u(first + row * stride, centre, extent), extent); }
-  template <typename Asking>
-  void prefetch(Index row, const Asking& ahead) const {
-    terms.prefetch(ahead.from(first + row * stride));
-  }
-  Packet<double> v(Index row, Packet<double> u) const { return terms.v(u, first + row * stride, centre, extent); }
+  Index offset(Index row) const { return first + row * stride; }
+  Packet<double> u(Index row) const { return keep(terms.u(offset(row), centre, extent), extent); }
+  Packet<double> v(Index row, Packet<double> u) const { return terms.v(u, offset(row), centre, extent); }
 };
-
-// How far ahead memory is asked for beyond the caches, of each of one or two inputs: in rows, and in elements of long
-// runs. Measured on 32x64x56x56 in both layouts, 8x64x112x112 and (262144, 16): half and twice as far were up to a
-// tenth slower.
-inline constexpr Index rows_ahead[] = {0, 2 * tile_rows, tile_rows};
-inline constexpr Index run_ahead[] = {0, 4096, 1024};
 
 // centre: double [channels of the box].
 
-template <typename Terms>
+template <typename Asking, typename Terms>
 [[gnu::flatten]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
                                ChannelSums& sums) {
   static_assert(block_lanes % 64 == 0, "a last packet stays inside arrays of block_lanes");
@@ -2027,7 +2097,7 @@ template <typename Terms>
   const auto patch = [&](Index outer, Index rows, Index patch_lanes) {
     const Index first = plan.shape.offset(outer, box.channel_begin, 0);
     sum_patch(
-        rows, patch_lanes, Ahead{plan.beyond_cache ? rows_ahead[Terms::inputs] * stride : 0, 1, line_values<Terms>},
+        rows, patch_lanes, tile_ahead<Asking, Terms>(stride, patch_lanes),
         [&](Index l, auto extent) {
           return Column<Terms, decltype(extent)>{terms, first + l, stride, load<double>(lane_centre + l, extent),
                                                  extent};
@@ -2080,12 +2150,11 @@ PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows,
   return sum;
 }
 
-template <typename Terms>
+template <typename Asking, typename Terms>
 [[gnu::flatten]] void sum_short_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
-                                     Index distance, ChannelSums& sums) {
+                                     const Asking& ahead, ChannelSums& sums) {
   const Index run = box.inner_end - box.inner_begin, stride = plan.shape.channels * plan.shape.inner;
   const Index step = std::max(tile_rows, round_down(piece_values / run, tile_rows));
-  const Ahead ahead{distance, 1, line_values<Terms>};
   for (Index group = 0; group < box.channels(); group += neighbours) {
     const Index end = std::min(group + neighbours, box.channels());
     PacketSums totals[neighbours];
@@ -2099,21 +2168,6 @@ template <typename Terms>
       }
     }
     for (Index c = group; c < end; ++c) sums.set(c, totals[c - group]);
-  }
-}
-
-/// What is asked for during row r of a box, the run at `first`. After it comes the channel's next one or, when that was
-/// its last, what lies behind its first one: the rest of that, or the next channel.
-template <typename Asking, typename Terms>
-Asking ahead_of_run(const Shape& shape, const Box& box, Index r, Index first) {
-  if constexpr (std::is_same_v<Asking, NothingAhead>) {
-    return {};
-  } else {
-    const Index length = box.inner_end - box.inner_begin, outer = box.outer_begin + r;
-    const Index stride = shape.channels * shape.inner;
-    const Index gap = outer + 1 < shape.outer ? stride - length : -outer * stride;
-    return {std::min(run_ahead[Terms::inputs], length), std::max<Index>(1, line_values<Terms> / width<double>), 1,
-            first + length, gap};
   }
 }
 
@@ -2158,13 +2212,14 @@ template <typename Asking, typename Terms, typename Companion>
 template <typename Terms, typename Companion>
 void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums,
               const Companion& companion) {
-  const bool several = box.outer_end - box.outer_begin > 1;
-  if (several && box.inner_end - box.inner_begin < long_run) {
+  const Index run = box.inner_end - box.inner_begin;
+  if (box.outer_end - box.outer_begin > 1 && run < long_run) {
+    if (!plan.beyond_cache) return sum_short_runs(plan, box, terms, centre, NothingAhead{}, sums);
     // One input: the next block, both are in L2 then. With two, both blocks would not fit: what comes next in this one.
     const Index next = Terms::inputs > 1 ? run_ahead[2] : plan.block_channels * plan.shape.inner;
-    sum_short_runs(plan, box, terms, centre, plan.beyond_cache ? next : 0, sums);
+    sum_short_runs(plan, box, terms, centre, TileAhead{next, run, false}, sums);
   } else {
-    if (plan.beyond_cache) return sum_long_runs<Ahead>(plan, box, terms, centre, sums, companion);
+    if (plan.beyond_cache) return sum_long_runs<RunAhead>(plan, box, terms, centre, sums, companion);
     sum_long_runs<NothingAhead>(plan, box, terms, centre, sums, companion);
   }
 }
@@ -2174,7 +2229,8 @@ template <typename Terms, typename Companion = Alone>
 void sum_box(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums,
              const Companion& companion = {}) {
   if (plan.rows) {
-    sum_rows(plan, box, terms, centre, sums);
+    if (plan.beyond_cache) return sum_rows<TileAhead>(plan, box, terms, centre, sums);
+    sum_rows<NothingAhead>(plan, box, terms, centre, sums);
   } else {
     sum_runs(plan, box, terms, centre, sums, companion);
   }
@@ -2584,7 +2640,8 @@ inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, b
   const bool last_to_first = second && inputs > 1;  // one input still fits L2, two need not
   const Index next = next_input(plan, value_bytes, inputs, second);
   const Index next_out = in_place ? 0 : next_output(plan, value_bytes, second);
-  return {plan.beyond_cache && !in_place, next, last_to_first, last_to_first && !plan.rows ? -next_out : next_out};
+  return {plan.beyond_cache && !in_place, next, last_to_first, last_to_first && !plan.rows ? -next_out : next_out,
+          !plan.beyond_cache && !in_place};
 }
 
 /// Scratch memory that grows to what the largest pass needed, and is then kept.

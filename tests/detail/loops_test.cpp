@@ -54,6 +54,26 @@ void check_packets() {
   }
 }
 
+/// A loop that may visit lanes again: whole packets alone where one fits, the last of which ends with the last lane.
+template <typename Lane>
+void check_packets_again() {
+  constexpr Index W = width<Lane>;
+  for (Index lanes = 0; lanes <= 4 * W + 3; ++lanes) {
+    CAPTURE(lanes);
+    Steps<Lane> once, again;
+    for_each_packet<Lane>(lanes, once);
+    for_each_packet<Lane>(lanes, again, true);
+    REQUIRE(again.all.size() == once.all.size());
+    if (lanes < W) {
+      CHECK(again.cover(lanes));
+      continue;
+    }
+    CHECK(again.parts() == 0);
+    for (std::size_t i = 0; i + 1 < again.all.size(); ++i) CHECK(again.all[i].begin == once.all[i].begin);
+    CHECK(again.all.back().begin == lanes - W);
+  }
+}
+
 template <typename T>
 void check_output_packets() {
   using Lane = LaneOf<T>;
@@ -116,6 +136,11 @@ void check_both_writes() {
 TEST_CASE("loops: packets cover every lane once") {
   check_packets<float>();
   check_packets<double>();
+}
+
+TEST_CASE("loops: the last packet is a whole one where lanes may be visited again") {
+  check_packets_again<float>();
+  check_packets_again<double>();
 }
 
 TEST_CASE("loops: packets that are streamed start where the output is aligned") {

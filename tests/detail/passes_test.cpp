@@ -232,6 +232,9 @@ TEST_CASE("passes: memory is moved past the caches only where it does not fit, a
     CHECK_FALSE(movement_of(small, 4, 1, false, second).streamed);
     CHECK_FALSE(movement_of(large, 4, 1, true, second).streamed);
     CHECK(movement_of(large, 4, 1, false, second).streamed);
+    CHECK(movement_of(small, 4, 1, false, second).again);
+    CHECK_FALSE(movement_of(small, 4, 1, true, second).again);
+    CHECK_FALSE(movement_of(large, 4, 1, false, second).again);
   }
 }
 

@@ -232,9 +232,8 @@ double unasked_for(const Plan& plan) {
   Index unasked = 0;
   std::vector<double> centre(block_lanes);
   ChannelSums sums;
-  const Shape& shape = plan.shape;
-  for (Index c = 0; c < shape.channels; ++c) {
-    sum_box(plan, Box{0, shape.outer, c, c + 1, 0, shape.inner}, Asked{&asked, &unasked}, centre.data(), sums);
+  for (Index block = 0; block < plan.blocks; ++block) {
+    sum_box(plan, plan.box(block, 0), Asked{&asked, &unasked}, centre.data(), sums);
   }
   return static_cast<double>(unasked) / static_cast<double>(asked.size());
 }
@@ -252,4 +251,21 @@ TEST_CASE(
   const Shape shorter{20, 9, 640};
   CHECK(unasked_for(plan(shorter, cache_bytes)) == doctest::Approx(640.0 / static_cast<double>(shorter.size())));
   CHECK(unasked_for(plan(shape, 4)) == 1);  // in cache nothing is asked for
+}
+
+TEST_CASE("sums: beyond the caches, rows are asked for a tile or more before they are read") {
+  const auto unasked = [](const Shape& shape, Index block, Index fold = 1) {
+    const Plan plan{shape, cache_bytes, true, fold, block, shape.outer, shape.inner};
+    return unasked_for(plan) * static_cast<double>(shape.size());
+  };
+  const auto ahead = static_cast<double>(tiles_ahead<Asked>(64));
+  CHECK(ahead == rows_ahead_bytes[1] / 4);
+  CHECK(unasked({800, 64, 1}, 64) == ahead);
+  CHECK(unasked({800, 16, 4}, 16) == ahead);
+  CHECK(unasked({800, 16, 1}, 16, 4) == ahead);
+  // A tile is more than what is otherwise asked for. Blocks are columns of such rows, and ask for their own lines.
+  CHECK(tiles_ahead<Asked>(1024) == tile_rows * 1024);
+  CHECK(unasked({800, 1024, 1}, 1024) == tile_rows * 1024);
+  CHECK(unasked({800, 1024, 1}, 512) == tile_rows * 1024);
+  CHECK(unasked({800, 160, 8}, 80) == tile_rows * 1280);
 }

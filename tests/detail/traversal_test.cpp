@@ -146,10 +146,9 @@ TEST_CASE("traversal: short runs are mapped one by one from 16 values on, if the
   CHECK(runs(16, 4));
   CHECK(runs(16, 2));
   CHECK(runs(16, 4, true));
-  constexpr bool one_lane = width<float> == 1;
-  CHECK(runs(49, 4) == (4 >= masked_bytes || one_lane));
-  CHECK(runs(49, 2) == (2 >= masked_bytes || one_lane));
-  CHECK(runs(49, 4, true) == one_lane);
+  CHECK(runs(49, 4));
+  CHECK(runs(49, 2));
+  CHECK(runs(49, 4, true) == (width<float> == 1));
   // Larger than the last cache, they are runs if they are whole cache lines.
   CHECK(maps_runs({512, 512, 48}, 4, false));
   CHECK_FALSE(maps_runs({512, 512, 49}, 4, false));
@@ -203,11 +202,18 @@ TEST_CASE("traversal: short rows are folded as long as whole tiles are left") {
   CHECK(fold(15, 3, 1) == 1);  // not two tiles
   CHECK(fold(16, 3, 1) == 2);  // a tile is left
   CHECK(fold(87, 3, 1) == 10);
-  CHECK(fold(10000, 3, 1) == 80);  // 256 lanes hold 85 rows; 80 are a multiple of 16
-  CHECK(fold(10000, 64, 1) == 4);
-  CHECK(fold(10000, 128, 1) == 2);
-  CHECK(fold(10000, 129, 1) == 1);
-  CHECK(fold(10000, 32, 4) == 2);
+  CHECK(fold(10000, 1, 3) == 1);  // one channel is one run
+  CHECK(fold(10000, 2, 1) == 32);
+  CHECK(fold(10000, 3, 1) == 16);  // whole lines
+  CHECK(fold(10000, 7, 1) == 16);  // also where they take more than 64 lanes,
+  CHECK(fold(10000, 8, 1) == 8);
+  CHECK(fold(10000, 9, 1) == 7);  // but not many more
+  CHECK(fold(10000, 18, 1) == 3);
+  CHECK(fold(10000, 10, 1) == 8);
+  CHECK(fold(10000, 16, 1) == 4);
+  CHECK(fold(10000, 32, 1) == 2);
+  CHECK(fold(10000, 33, 1) == 1);
+  CHECK(fold(10000, 8, 4) == 2);
 }
 
 TEST_CASE("traversal: what no cache holds is known from its size") {

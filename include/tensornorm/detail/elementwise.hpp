@@ -37,6 +37,7 @@ struct Movement {
   Index next;          // distance in elements to what is read next: prefetched. 0: nothing
   bool last_to_first;  // runs are walked from the last outer index back, so that what was read last comes first
   Index next_out = 0;  // as next, of what is written
+  bool again = false;  // some results of a run may be computed twice: out is none of the inputs, and is not streamed
 };
 
 /// Asks for the memory that a pass comes to next. A type of its own beside one that asks for nothing: in a loop of a
@@ -99,7 +100,7 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
 template <typename Lane, typename F, typename T, typename Asking, typename Write>
 [[gnu::flatten]] void map_runs(const Plan& plan, const Box& box, const F f,
                                const Coefficients<Lane, F::coefficients>& table, T* out, const bool last_to_first,
-                               const Asking ask, const Write write) {
+                               const bool again, const Asking ask, const Write write) {
   constexpr int K = F::coefficients;
   const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
   const Index channels = box.channels(), inner = plan.shape.inner;
@@ -108,10 +109,11 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
     Index first = plan.shape.offset(o, box.channel_begin, box.inner_begin);
     for (Index c = 0; c < channels; ++c, first += inner) {
       const auto of_channel = each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][c]); });
-      for_each_packet_of<Lane>(out + first, run, Write::streamed, [=](Index l, auto e) {
+      const auto map = [=](Index l, auto e) {
         ask(f, out, first + l);
         write(out + first + l, f(first + l, of_channel, e), e);
-      });
+      };
+      for_each_packet_of<Lane>(out + first, run, Write::streamed, map, again);
     }
   }
 }
@@ -153,7 +155,7 @@ void map_box(const Plan& plan, const Box& box, const F& f, const Coefficients<La
     if (plan.rows) {
       map_rows(plan, box, f, table, out, asking, write);
     } else {
-      map_runs(plan, box, f, table, out, movement.last_to_first, asking, write);
+      map_runs(plan, box, f, table, out, movement.last_to_first, movement.again, asking, write);
     }
   };
   const Ask ask{movement.next, movement.next_out};

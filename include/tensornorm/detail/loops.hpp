@@ -9,13 +9,20 @@
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-/// body(l, extent) for l = 0, width, 2*width, ..., covering `lanes` lanes once.
+/// body(l, extent) for l = 0, width, 2*width, ..., covering `lanes` lanes: once or, if `again` allows it, some of the
+/// last ones twice, so that the last packet is a whole one too.
 template <typename Lane, typename Body>
-void for_each_packet(Index lanes, Body&& body) {
+void for_each_packet(Index lanes, Body&& body, bool again = false) {
   constexpr Index W = width<Lane>;
   Index l = 0;
   for (; l + W <= lanes; l += W) body(l, Whole{});
-  if (l < lanes) body(l, Part{lanes - l});
+  if (l < lanes) {
+    if (again && lanes >= W) {
+      body(lanes - W, Whole{});
+    } else {
+      body(l, Part{lanes - l});
+    }
+  }
 }
 
 /// Where a loop's results go: into the caches as usual, or past them.
@@ -38,9 +45,10 @@ struct Streamed {
   }
 };
 
-/// body(l, extent) over `lanes` lanes that are written to y: when `streamed`, whole packets start where y is aligned.
+/// body(l, extent) over `lanes` lanes that are written to y: when `streamed`, whole packets start where y is aligned,
+/// and no lane is visited `again`.
 template <typename Lane, typename T, typename Body>
-void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body) {
+void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, bool again = false) {
   Index head = 0;
   if (streamed) {
     constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<Lane>) * sizeof(T);
@@ -49,7 +57,8 @@ void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body) {
     if (head >= lanes) head = lanes;
     if (head > 0) body(Index{0}, Part{head});
   }
-  for_each_packet<Lane>(lanes - head, [&](Index l, auto extent) { body(head + l, extent); });
+  for_each_packet<Lane>(
+      lanes - head, [&](Index l, auto extent) { body(head + l, extent); }, again);
 }
 
 /// Repeats a number a channel over the lanes of a row: [channels] -> [fold, channels, inner].

@@ -92,15 +92,6 @@ struct Part {
   Index count;
 };
 
-/// Values of so many bytes and more are loaded and stored in parts by masks, as fast as whole; others one by one.
-#if defined(EIGEN_VECTORIZE_AVX512) && defined(__AVX512VL__) && defined(__AVX512BW__)
-inline constexpr Index masked_bytes = 2;
-#elif defined(EIGEN_VECTORIZE_AVX) && !defined(EIGEN_VECTORIZE_AVX512)
-inline constexpr Index masked_bytes = 4;
-#else
-inline constexpr Index masked_bytes = 16;  // none
-#endif
-
 // -------------------------------------------------------------------------------- conversions, written once a width
 
 // Compilers take __builtin_convertvector apart into halves and put those together again (g++ 12), so the conversions
@@ -407,10 +398,18 @@ inline void fence_streams() {
 #endif
 }
 
+// g++ takes a function that only asks for memory for one without effect, and drops calls of it: hence the empty asm.
+
 /// Asks for the cache line at p, which need not be valid memory.
-inline void prefetch(const void* p) { __builtin_prefetch(p, 0, 3); }
+inline void prefetch(const void* p) {
+  __builtin_prefetch(p, 0, 3);
+  asm volatile("");
+}
 /// The same, for a line that is to be written.
-inline void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1, 3); }
+inline void prefetch_to_write(const void* p) {
+  __builtin_prefetch(p, 1, 3);
+  asm volatile("");
+}
 
 // ---------------------------------------------------------------------------------------------------- lane by lane
 

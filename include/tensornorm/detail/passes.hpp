@@ -146,7 +146,8 @@ inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, b
   const bool last_to_first = second && inputs > 1;  // one input still fits L2, two need not
   const Index next = next_input(plan, value_bytes, inputs, second);
   const Index next_out = in_place ? 0 : next_output(plan, value_bytes, second);
-  return {plan.beyond_cache && !in_place, next, last_to_first, last_to_first && !plan.rows ? -next_out : next_out};
+  return {plan.beyond_cache && !in_place, next, last_to_first, last_to_first && !plan.rows ? -next_out : next_out,
+          !plan.beyond_cache && !in_place};
 }
 
 /// Scratch memory that grows to what the largest pass needed, and is then kept.

@@ -2,10 +2,8 @@
 // u*v, is the caller's; so is what becomes of the sums of each tile of rows.
 #pragma once
 
-#include <limits>
-
+#include "ahead.hpp"
 #include "loops.hpp"
-#include "traversal.hpp"
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
@@ -34,24 +32,6 @@ PacketSums sum_in_lanes(const Term& term, Index r) {
   }
 }
 
-/// What is asked for on the way through a patch: what lies `distance` elements further, once a cache line, so at every
-/// `rows`-th row and every `lanes`-th lane. Beyond `end` that is `gap` further still.
-struct Ahead {
-  Index distance = 0;  // 0: nothing
-  Index rows = 1, lanes = 1;
-  Index end = std::numeric_limits<Index>::max(), gap = 0;
-
-  Index from(Index offset) const {
-    const Index next = offset + distance;
-    return next < end ? next : next + gap;
-  }
-};
-/// The same for tensors in cache: nothing. A type of its own, as unused numbers took a tenth of a small layer's time.
-struct NothingAhead {
-  static constexpr Index distance = 0, rows = 1, lanes = 1;
-  Index from(Index offset) const { return offset; }
-};
-
 /// Sums over `rows` rows of `lanes` lanes each: add(row, height, lane, sums) for every packet of lanes of every tile of
 /// rows. column_at(lane, extent) gives u and v at each row of a lane.
 template <typename Asking, typename ColumnAt, typename Add>
@@ -60,9 +40,7 @@ void sum_patch(Index rows, Index lanes, const Asking& ahead, const ColumnAt& col
     constexpr int height = decltype(tile_height)::value;
     for_each_packet<double>(lanes, [&](Index l, auto extent) {
       const auto column = column_at(l, extent);
-      if (ahead.distance != 0 && l % ahead.lanes == 0) {
-        for (Index row = r; row < r + height; row += ahead.rows) column.prefetch(row, ahead);
-      }
+      ahead.template ask<height>(column, r, l);
       add(r, Index{height}, l, sum_in_lanes<height>(column, r));
     });
   };

@@ -49,35 +49,24 @@ inline void gather(double* a_lane, Index channels, Index inner, Index fold, doub
 // terms.v(u, offset, centre, extent) are the factors at the elements from `offset` on, centre being their channels'
 // number (a pivot, a mean).
 
-/// Values in a cache line.
-template <typename Terms>
-inline constexpr Index line_values = Index{cache_line} / Index{sizeof(typename Terms::Value)};
-
 /// The factors down a column: at rows `stride` apart from offset `first` on. Lanes beyond a Part add nothing.
 template <typename Terms, typename Extent>
 struct Column {
+  static constexpr Index line = line_values<Terms>;
+
   const Terms& terms;
   Index first, stride;
   Packet<double> centre;
   Extent extent;
 
-  Packet<double> u(Index row) const { return keep(terms.u(first + row * stride, centre, extent), extent); }
-  template <typename Asking>
-  void prefetch(Index row, const Asking& ahead) const {
-    terms.prefetch(ahead.from(first + row * stride));
-  }
-  Packet<double> v(Index row, Packet<double> u) const { return terms.v(u, first + row * stride, centre, extent); }
+  Index offset(Index row) const { return first + row * stride; }
+  Packet<double> u(Index row) const { return keep(terms.u(offset(row), centre, extent), extent); }
+  Packet<double> v(Index row, Packet<double> u) const { return terms.v(u, offset(row), centre, extent); }
 };
-
-// How far ahead memory is asked for beyond the caches, of each of one or two inputs: in rows, and in elements of long
-// runs. Measured on 32x64x56x56 in both layouts, 8x64x112x112 and (262144, 16): half and twice as far were up to a
-// tenth slower.
-inline constexpr Index rows_ahead[] = {0, 2 * tile_rows, tile_rows};
-inline constexpr Index run_ahead[] = {0, 4096, 1024};
 
 // centre: double [channels of the box].
 
-template <typename Terms>
+template <typename Asking, typename Terms>
 [[gnu::flatten]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
                                ChannelSums& sums) {
   static_assert(block_lanes % 64 == 0, "a last packet stays inside arrays of block_lanes");
@@ -97,7 +86,7 @@ template <typename Terms>
   const auto patch = [&](Index outer, Index rows, Index patch_lanes) {
     const Index first = plan.shape.offset(outer, box.channel_begin, 0);
     sum_patch(
-        rows, patch_lanes, Ahead{plan.beyond_cache ? rows_ahead[Terms::inputs] * stride : 0, 1, line_values<Terms>},
+        rows, patch_lanes, tile_ahead<Asking, Terms>(stride, patch_lanes),
         [&](Index l, auto extent) {
           return Column<Terms, decltype(extent)>{terms, first + l, stride, load<double>(lane_centre + l, extent),
                                                  extent};
@@ -150,12 +139,11 @@ PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows,
   return sum;
 }
 
-template <typename Terms>
+template <typename Asking, typename Terms>
 [[gnu::flatten]] void sum_short_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
-                                     Index distance, ChannelSums& sums) {
+                                     const Asking& ahead, ChannelSums& sums) {
   const Index run = box.inner_end - box.inner_begin, stride = plan.shape.channels * plan.shape.inner;
   const Index step = std::max(tile_rows, round_down(piece_values / run, tile_rows));
-  const Ahead ahead{distance, 1, line_values<Terms>};
   for (Index group = 0; group < box.channels(); group += neighbours) {
     const Index end = std::min(group + neighbours, box.channels());
     PacketSums totals[neighbours];
@@ -169,21 +157,6 @@ template <typename Terms>
       }
     }
     for (Index c = group; c < end; ++c) sums.set(c, totals[c - group]);
-  }
-}
-
-/// What is asked for during row r of a box, the run at `first`. After it comes the channel's next one or, when that was
-/// its last, what lies behind its first one: the rest of that, or the next channel.
-template <typename Asking, typename Terms>
-Asking ahead_of_run(const Shape& shape, const Box& box, Index r, Index first) {
-  if constexpr (std::is_same_v<Asking, NothingAhead>) {
-    return {};
-  } else {
-    const Index length = box.inner_end - box.inner_begin, outer = box.outer_begin + r;
-    const Index stride = shape.channels * shape.inner;
-    const Index gap = outer + 1 < shape.outer ? stride - length : -outer * stride;
-    return {std::min(run_ahead[Terms::inputs], length), std::max<Index>(1, line_values<Terms> / width<double>), 1,
-            first + length, gap};
   }
 }
 
@@ -228,13 +201,14 @@ template <typename Asking, typename Terms, typename Companion>
 template <typename Terms, typename Companion>
 void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums,
               const Companion& companion) {
-  const bool several = box.outer_end - box.outer_begin > 1;
-  if (several && box.inner_end - box.inner_begin < long_run) {
+  const Index run = box.inner_end - box.inner_begin;
+  if (box.outer_end - box.outer_begin > 1 && run < long_run) {
+    if (!plan.beyond_cache) return sum_short_runs(plan, box, terms, centre, NothingAhead{}, sums);
     // One input: the next block, both are in L2 then. With two, both blocks would not fit: what comes next in this one.
     const Index next = Terms::inputs > 1 ? run_ahead[2] : plan.block_channels * plan.shape.inner;
-    sum_short_runs(plan, box, terms, centre, plan.beyond_cache ? next : 0, sums);
+    sum_short_runs(plan, box, terms, centre, TileAhead{next, run, false}, sums);
   } else {
-    if (plan.beyond_cache) return sum_long_runs<Ahead>(plan, box, terms, centre, sums, companion);
+    if (plan.beyond_cache) return sum_long_runs<RunAhead>(plan, box, terms, centre, sums, companion);
     sum_long_runs<NothingAhead>(plan, box, terms, centre, sums, companion);
   }
 }
@@ -244,7 +218,8 @@ template <typename Terms, typename Companion = Alone>
 void sum_box(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums,
              const Companion& companion = {}) {
   if (plan.rows) {
-    sum_rows(plan, box, terms, centre, sums);
+    if (plan.beyond_cache) return sum_rows<TileAhead>(plan, box, terms, centre, sums);
+    sum_rows<NothingAhead>(plan, box, terms, centre, sums);
   } else {
     sum_runs(plan, box, terms, centre, sums, companion);
   }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <algorithm>
+#include <numeric>
 
 #include "packet.hpp"
 
@@ -34,7 +35,7 @@ struct Box {
 // than these, and narrower columns of rows much slower; the other numbers follow from the sizes of the caches.
 inline constexpr Index block_lanes = 1024;               // most lanes, or channels, a block: their numbers fit in L1
 inline constexpr Index block_columns = 512;              // the same where inner is 1 and rows are longer
-inline constexpr Index folded_lanes = 256;               // a tile of such rows is few pages, which prefetchers follow
+inline constexpr Index folded_lanes = 64;                // a tile of such rows, and what goes with it, is little of L1
 inline constexpr Index block_bytes = 256 * 1024;         // of x a block: it is still in L2 for the second pass
 inline constexpr Index chunk_bytes = 256 * 1024;         // of x a chunk, the unit of work of larger blocks
 inline constexpr Index cache_bytes = 12 * 1024 * 1024;   // a larger tensor leaves the last cache, with its output
@@ -45,6 +46,7 @@ inline constexpr Index mapped_inner = 16;                // runs from here on ca
 inline constexpr Index tile_rows = 8;                    // rows summed in registers before memory is touched
 
 inline Index round_down(Index n, Index multiple) { return n / multiple * multiple; }
+inline Index round_up(Index n, Index multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 /// Steps of size `step` that cover n. Divides only where it must: a few divisions take as long as a small tensor.
 inline Index steps(Index n, Index step) { return step >= n ? 1 : (n + step - 1) / step; }
@@ -90,25 +92,27 @@ inline bool walks_rows(Shape shape) {
 }
 
 /// Whether runs so short are better mapped one by one, in the order of memory, than a block of rows after the other:
-/// eval of 4x4 to 8x8 takes up to a half less, if the ends of runs cost no more than the rest. In place a load would
-/// wait for the masked store before it, and 7x7 took more than twice as long. What goes past the caches does so in
-/// whole lines: else eval of 256x512x7x7 took 1.7 times as long as by rows.
+/// eval of 4x4 to 8x8 takes up to a half less, if the ends of runs cost no more than the rest. In place they do, as no
+/// packet may be computed twice. What goes past the caches does so in whole lines: else eval of 256x512x7x7 took 1.7
+/// times as long as by rows.
 inline bool maps_runs(Shape shape, Index value_bytes, bool in_place) {
   if (shape.inner < mapped_inner) return false;
   if (leaves_cache(shape, value_bytes)) return shape.inner * value_bytes % Index{cache_line} == 0;
-  const bool masked = value_bytes >= masked_bytes && !in_place;
-  return masked || shape.inner % width<float> == 0;
+  return !in_place || shape.inner % width<float> == 0;
 }
 
 /// One channel is one long run.
 inline Shape canonical(Shape shape) { return shape.channels == 1 ? Shape{1, 1, shape.outer * shape.inner} : shape; }
 
-/// Rows that count as one, so that a row has about folded_lanes lanes, and there are still tile_rows of them.
+/// Rows that count as one, so that a row has about folded_lanes lanes, and there are still tile_rows of them. Where it
+/// takes few rows, those are whole cache lines of floats: then every folded row starts aligned if the first does.
 inline Index fold_of(Shape shape) {
-  const Index row = shape.channels * shape.inner;
-  if (row > folded_lanes / 2 || shape.outer < 2 * tile_rows) return 1;
-  const Index fold = std::min(folded_lanes / row, shape.outer / tile_rows);
-  return fold > 16 ? round_down(fold, 16) : fold;  // then every folded row starts aligned if the first does
+  const Index row = shape.channels * shape.inner, most = shape.outer / tile_rows;
+  if (row > folded_lanes / 2 || most < 2) return 1;
+  const Index lines = 16 / std::gcd(row, Index{16});
+  const Index fold =
+      lines * row <= 2 * folded_lanes ? std::max(round_down(folded_lanes / row, lines), lines) : folded_lanes / row;
+  return std::min(fold, most);
 }
 
 /// Channels that make a block of rows: whole cache lines of floats, whatever inner is, so that all blocks are aligned
@@ -156,8 +160,8 @@ inline Plan plan_map(Shape shape, Index value_bytes, bool in_place = false) {
 
 /// Whether a tensor that is reduced in this walk is mapped in one of its own afterwards, in the order of memory, rather
 /// than block by block: within the last cache that is faster where it maps runs instead of rows, and where outputs are
-/// short pieces far apart that crowd out each other: 32x256x14x14 takes a fifth less, but
-/// 8x128x28x28, of 3 MB, a fifth more.
+/// short pieces far apart that crowd out each other: 32x256x14x14 takes a fifth less, but 8x128x28x28, of 3 MB, a fifth
+/// more.
 inline bool maps_apart(const Plan& reduction, Index value_bytes, bool in_place) {
   const Shape& shape = reduction.shape;
   if (in_place || reduction.beyond_cache) return false;
