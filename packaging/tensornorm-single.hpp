@@ -1569,8 +1569,7 @@ struct Streamed {
   }
 };
 
-/// body(l, extent) over `lanes` lanes that are written to y: when `streamed`, whole packets start where y is aligned,
-/// and no lane is visited `again`.
+/// for_each_packet() over `lanes` lanes that are written to y: when `streamed`, whole packets start where y is aligned.
 template <typename Lane, typename T, typename Body>
 void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, bool again = false) {
   Index head = 0;
