@@ -1312,7 +1312,6 @@ inline constexpr Index mapped_inner = 16;                // runs from here on ca
 inline constexpr Index tile_rows = 8;                    // rows summed in registers before memory is touched
 
 inline Index round_down(Index n, Index multiple) { return n / multiple * multiple; }
-inline Index round_up(Index n, Index multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 /// Steps of size `step` that cover n. Divides only where it must: a few divisions take as long as a small tensor.
 inline Index steps(Index n, Index step) { return step >= n ? 1 : (n + step - 1) / step; }
@@ -1888,7 +1887,7 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
 
 // ---- tensornorm/detail/ahead.hpp
 // What sums ask for before they need it: memory beyond the caches, on the way through a patch of it (patch.hpp). Asking
-// is ask<height>(column, r, l), at every packet of lanes of every tile of rows.
+// is ask(column, r, height, l), at every packet of lanes of every tile of rows.
 //
 // `Terms` names the tensors that are read, as in sums.hpp: Terms::inputs of them, of Terms::Value.
 
@@ -1906,8 +1905,8 @@ inline constexpr Index run_ahead[] = {0, 4096, 1024};
 
 /// In cache: nothing. A type of its own, as unused numbers took a tenth of a small layer's time.
 struct NothingAhead {
-  template <int height, typename Column>
-  void ask(const Column&, Index, Index) const {}
+  template <typename Column>
+  void ask(const Column&, Index, Index, Index) const {}
 };
 
 /// In a run, whose rows of a packet follow each other: every `rows`-th row fills a cache line. Beyond `end` what comes
@@ -1915,8 +1914,8 @@ struct NothingAhead {
 struct RunAhead {
   Index distance, rows, end, gap;
 
-  template <int height, typename Column>
-  void ask(const Column& column, Index r, Index) const {
+  template <typename Column>
+  void ask(const Column& column, Index r, Index height, Index) const {
     for (Index row = r; row < r + height; row += rows) {
       const Index next = column.offset(row) + distance;
       column.terms.prefetch(next < end ? next : next + gap);
@@ -1924,18 +1923,19 @@ struct RunAhead {
   }
 };
 
-/// In rows of `lanes` lanes: a tile of as many rows, in the order of memory, which is not that of the sums. Asked for
-/// in the order of the sums, a tensor beyond the caches took up to twice as long on AMD's Zen 3.
+/// In rows of `lanes` lanes, each `gap` behind the one before: a tile of as many rows, in the order of memory, which is
+/// not that of the sums. Asked for in the order of the sums, a tensor beyond the caches took up to twice as long on
+/// AMD's Zen 3. An object serves one tile.
 struct TileAhead {
-  Index distance, lanes;
-  bool in_one_piece;  // whether rows follow each other without a gap
+  Index distance, lanes, gap;
+  Index asked = 0, row_end = lanes, skipped = 0;  // elements asked for, the row that is next ends, gaps before it
 
-  template <int height, typename Column>
-  void ask(const Column& column, Index r, Index l) const {
-    constexpr Index line = Column::line;
-    for (Index asked = round_up(l * height, line); asked < (l + width<double>)*height; asked += line) {
-      const Index row = in_one_piece ? 0 : asked / lanes;
-      column.terms.prefetch(column.offset(r + row) - l + (asked - row * lanes) + distance);
+  template <typename Column>
+  void ask(const Column& column, Index r, Index height, Index l) {
+    const Index start = column.offset(r) - l + distance;
+    for (; asked < (l + width<double>)*height; asked += Column::line) {
+      for (; asked >= row_end; row_end += lanes) skipped += gap;
+      column.terms.prefetch(start + asked + skipped);
     }
   }
 };
@@ -1952,7 +1952,7 @@ Asking tile_ahead(Index stride, Index lanes) {
   if constexpr (std::is_same_v<Asking, NothingAhead>) {
     return {};
   } else {
-    return {tiles_ahead<Terms>(stride), lanes, stride == lanes};
+    return {tiles_ahead<Terms>(stride), lanes, stride - lanes};
   }
 }
 
@@ -1983,41 +1983,44 @@ struct PacketSums {
   friend PacketSums operator+(const PacketSums& a, const PacketSums& b) { return {a.u + b.u, a.uv + b.uv}; }
 };
 
-/// Sums over `Rows` rows, from row r on: four after each other, then fours with each other. Chains of two or of eight
-/// were up to a third slower.
-template <int Rows, typename Term>
-PacketSums sum_in_lanes(const Term& term, Index r) {
-  if constexpr (Rows > 4) {
-    return sum_in_lanes<Rows / 2>(term, r) + sum_in_lanes<Rows / 2>(term, r + Rows / 2);
-  } else {
-    Packet<double> u = term.u(r), uv = u * term.v(r, u);
-    for (int k = 1; k < Rows; ++k) {
-      const Packet<double> next = term.u(r + k);
-      uv = fma(next, term.v(r + k, next), uv);
-      u = u + next;
-    }
-    return {u, uv};
+/// Sums over `rows` rows, from row r on: one chain of additions.
+template <typename Term>
+PacketSums sum_chain(const Term& term, Index r, Index rows) {
+  Packet<double> u = term.u(r), uv = u * term.v(r, u);
+  for (Index k = 1; k < rows; ++k) {
+    const Packet<double> next = term.u(r + k);
+    uv = fma(next, term.v(r + k, next), uv);
+    u = u + next;
   }
+  return {u, uv};
+}
+
+/// Sums over a tile of rows, from row r on: two chains of four. Chains of two or of eight were up to a third slower.
+template <typename Term>
+PacketSums sum_tile(const Term& term, Index r) {
+  static_assert(tile_rows == 8);
+  return sum_chain(term, r, 4) + sum_chain(term, r + 4, 4);
 }
 
 /// Sums over `rows` rows of `lanes` lanes each: add(row, height, lane, sums) for every packet of lanes of every tile of
-/// rows. column_at(lane, extent) gives u and v at each row of a lane.
+/// rows, the last of which may be lower. column_at(lane, extent) gives u and v at each row of a lane.
 template <typename Asking, typename ColumnAt, typename Add>
 void sum_patch(Index rows, Index lanes, const Asking& ahead, const ColumnAt& column_at, const Add& add) {
-  const auto tile = [&](Index r, auto tile_height) {
-    constexpr int height = decltype(tile_height)::value;
+  const auto tile = [&](Index r, Index height, const auto& sums_of) {
+    Asking of_tile = ahead;
     for_each_packet<double>(lanes, [&](Index l, auto extent) {
       const auto column = column_at(l, extent);
-      ahead.template ask<height>(column, r, l);
-      add(r, Index{height}, l, sum_in_lanes<height>(column, r));
+      of_tile.ask(column, r, height, l);
+      add(r, height, l, sums_of(column));
     });
   };
   Index r = 0;
-  for (; r + tile_rows <= rows; r += tile_rows) tile(r, std::integral_constant<int, tile_rows>{});
-  static_assert(tile_rows == 8, "the remainder below counts 4, 2, 1");
-  if (rows - r >= 4) tile(r, std::integral_constant<int, 4>{}), r += 4;
-  if (rows - r >= 2) tile(r, std::integral_constant<int, 2>{}), r += 2;
-  if (rows - r >= 1) tile(r, std::integral_constant<int, 1>{});
+  for (; r + tile_rows <= rows; r += tile_rows) {
+    tile(r, tile_rows, [r](const auto& column) { return sum_tile(column, r); });
+  }
+  if (r < rows) {
+    tile(r, rows - r, [r, rows](const auto& column) { return sum_chain(column, r, rows - r); });
+  }
 }
 
 }}}  // namespace tensornorm::v0::detail
@@ -2216,7 +2219,7 @@ void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double
     if (!plan.beyond_cache) return sum_short_runs(plan, box, terms, centre, NothingAhead{}, sums);
     // One input: the next block, both are in L2 then. With two, both blocks would not fit: what comes next in this one.
     const Index next = Terms::inputs > 1 ? run_ahead[2] : plan.block_channels * plan.shape.inner;
-    sum_short_runs(plan, box, terms, centre, TileAhead{next, run, false}, sums);
+    sum_short_runs(plan, box, terms, centre, TileAhead{next, run, plan.shape.channels * plan.shape.inner - run}, sums);
   } else {
     if (plan.beyond_cache) return sum_long_runs<RunAhead>(plan, box, terms, centre, sums, companion);
     sum_long_runs<NothingAhead>(plan, box, terms, centre, sums, companion);

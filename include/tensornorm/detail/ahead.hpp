@@ -1,5 +1,5 @@
 // What sums ask for before they need it: memory beyond the caches, on the way through a patch of it (patch.hpp). Asking
-// is ask<height>(column, r, l), at every packet of lanes of every tile of rows.
+// is ask(column, r, height, l), at every packet of lanes of every tile of rows.
 //
 // `Terms` names the tensors that are read, as in sums.hpp: Terms::inputs of them, of Terms::Value.
 #pragma once
@@ -23,8 +23,8 @@ inline constexpr Index run_ahead[] = {0, 4096, 1024};
 
 /// In cache: nothing. A type of its own, as unused numbers took a tenth of a small layer's time.
 struct NothingAhead {
-  template <int height, typename Column>
-  void ask(const Column&, Index, Index) const {}
+  template <typename Column>
+  void ask(const Column&, Index, Index, Index) const {}
 };
 
 /// In a run, whose rows of a packet follow each other: every `rows`-th row fills a cache line. Beyond `end` what comes
@@ -32,8 +32,8 @@ struct NothingAhead {
 struct RunAhead {
   Index distance, rows, end, gap;
 
-  template <int height, typename Column>
-  void ask(const Column& column, Index r, Index) const {
+  template <typename Column>
+  void ask(const Column& column, Index r, Index height, Index) const {
     for (Index row = r; row < r + height; row += rows) {
       const Index next = column.offset(row) + distance;
       column.terms.prefetch(next < end ? next : next + gap);
@@ -41,18 +41,19 @@ struct RunAhead {
   }
 };
 
-/// In rows of `lanes` lanes: a tile of as many rows, in the order of memory, which is not that of the sums. Asked for
-/// in the order of the sums, a tensor beyond the caches took up to twice as long on AMD's Zen 3.
+/// In rows of `lanes` lanes, each `gap` behind the one before: a tile of as many rows, in the order of memory, which is
+/// not that of the sums. Asked for in the order of the sums, a tensor beyond the caches took up to twice as long on
+/// AMD's Zen 3. An object serves one tile.
 struct TileAhead {
-  Index distance, lanes;
-  bool in_one_piece;  // whether rows follow each other without a gap
+  Index distance, lanes, gap;
+  Index asked = 0, row_end = lanes, skipped = 0;  // elements asked for, the row that is next ends, gaps before it
 
-  template <int height, typename Column>
-  void ask(const Column& column, Index r, Index l) const {
-    constexpr Index line = Column::line;
-    for (Index asked = round_up(l * height, line); asked < (l + width<double>)*height; asked += line) {
-      const Index row = in_one_piece ? 0 : asked / lanes;
-      column.terms.prefetch(column.offset(r + row) - l + (asked - row * lanes) + distance);
+  template <typename Column>
+  void ask(const Column& column, Index r, Index height, Index l) {
+    const Index start = column.offset(r) - l + distance;
+    for (; asked < (l + width<double>)*height; asked += Column::line) {
+      for (; asked >= row_end; row_end += lanes) skipped += gap;
+      column.terms.prefetch(start + asked + skipped);
     }
   }
 };
@@ -69,7 +70,7 @@ Asking tile_ahead(Index stride, Index lanes) {
   if constexpr (std::is_same_v<Asking, NothingAhead>) {
     return {};
   } else {
-    return {tiles_ahead<Terms>(stride), lanes, stride == lanes};
+    return {tiles_ahead<Terms>(stride), lanes, stride - lanes};
   }
 }
 

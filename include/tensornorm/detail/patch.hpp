@@ -15,41 +15,44 @@ struct PacketSums {
   friend PacketSums operator+(const PacketSums& a, const PacketSums& b) { return {a.u + b.u, a.uv + b.uv}; }
 };
 
-/// Sums over `Rows` rows, from row r on: four after each other, then fours with each other. Chains of two or of eight
-/// were up to a third slower.
-template <int Rows, typename Term>
-PacketSums sum_in_lanes(const Term& term, Index r) {
-  if constexpr (Rows > 4) {
-    return sum_in_lanes<Rows / 2>(term, r) + sum_in_lanes<Rows / 2>(term, r + Rows / 2);
-  } else {
-    Packet<double> u = term.u(r), uv = u * term.v(r, u);
-    for (int k = 1; k < Rows; ++k) {
-      const Packet<double> next = term.u(r + k);
-      uv = fma(next, term.v(r + k, next), uv);
-      u = u + next;
-    }
-    return {u, uv};
+/// Sums over `rows` rows, from row r on: one chain of additions.
+template <typename Term>
+PacketSums sum_chain(const Term& term, Index r, Index rows) {
+  Packet<double> u = term.u(r), uv = u * term.v(r, u);
+  for (Index k = 1; k < rows; ++k) {
+    const Packet<double> next = term.u(r + k);
+    uv = fma(next, term.v(r + k, next), uv);
+    u = u + next;
   }
+  return {u, uv};
+}
+
+/// Sums over a tile of rows, from row r on: two chains of four. Chains of two or of eight were up to a third slower.
+template <typename Term>
+PacketSums sum_tile(const Term& term, Index r) {
+  static_assert(tile_rows == 8);
+  return sum_chain(term, r, 4) + sum_chain(term, r + 4, 4);
 }
 
 /// Sums over `rows` rows of `lanes` lanes each: add(row, height, lane, sums) for every packet of lanes of every tile of
-/// rows. column_at(lane, extent) gives u and v at each row of a lane.
+/// rows, the last of which may be lower. column_at(lane, extent) gives u and v at each row of a lane.
 template <typename Asking, typename ColumnAt, typename Add>
 void sum_patch(Index rows, Index lanes, const Asking& ahead, const ColumnAt& column_at, const Add& add) {
-  const auto tile = [&](Index r, auto tile_height) {
-    constexpr int height = decltype(tile_height)::value;
+  const auto tile = [&](Index r, Index height, const auto& sums_of) {
+    Asking of_tile = ahead;
     for_each_packet<double>(lanes, [&](Index l, auto extent) {
       const auto column = column_at(l, extent);
-      ahead.template ask<height>(column, r, l);
-      add(r, Index{height}, l, sum_in_lanes<height>(column, r));
+      of_tile.ask(column, r, height, l);
+      add(r, height, l, sums_of(column));
     });
   };
   Index r = 0;
-  for (; r + tile_rows <= rows; r += tile_rows) tile(r, std::integral_constant<int, tile_rows>{});
-  static_assert(tile_rows == 8, "the remainder below counts 4, 2, 1");
-  if (rows - r >= 4) tile(r, std::integral_constant<int, 4>{}), r += 4;
-  if (rows - r >= 2) tile(r, std::integral_constant<int, 2>{}), r += 2;
-  if (rows - r >= 1) tile(r, std::integral_constant<int, 1>{});
+  for (; r + tile_rows <= rows; r += tile_rows) {
+    tile(r, tile_rows, [r](const auto& column) { return sum_tile(column, r); });
+  }
+  if (r < rows) {
+    tile(r, rows - r, [r, rows](const auto& column) { return sum_chain(column, r, rows - r); });
+  }
 }
 
 }}}  // namespace tensornorm::v0::detail

@@ -206,7 +206,7 @@ void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double
     if (!plan.beyond_cache) return sum_short_runs(plan, box, terms, centre, NothingAhead{}, sums);
     // One input: the next block, both are in L2 then. With two, both blocks would not fit: what comes next in this one.
     const Index next = Terms::inputs > 1 ? run_ahead[2] : plan.block_channels * plan.shape.inner;
-    sum_short_runs(plan, box, terms, centre, TileAhead{next, run, false}, sums);
+    sum_short_runs(plan, box, terms, centre, TileAhead{next, run, plan.shape.channels * plan.shape.inner - run}, sums);
   } else {
     if (plan.beyond_cache) return sum_long_runs<RunAhead>(plan, box, terms, centre, sums, companion);
     sum_long_runs<NothingAhead>(plan, box, terms, centre, sums, companion);

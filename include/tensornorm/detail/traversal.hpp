@@ -46,7 +46,6 @@ inline constexpr Index mapped_inner = 16;                // runs from here on ca
 inline constexpr Index tile_rows = 8;                    // rows summed in registers before memory is touched
 
 inline Index round_down(Index n, Index multiple) { return n / multiple * multiple; }
-inline Index round_up(Index n, Index multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 /// Steps of size `step` that cover n. Divides only where it must: a few divisions take as long as a small tensor.
 inline Index steps(Index n, Index step) { return step >= n ? 1 : (n + step - 1) / step; }
