@@ -1757,14 +1757,14 @@ void map_box(const Plan& plan, const Box& box, const F& f, const Coefficients<La
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-/// The numbers that a block's channels are mapped with, double [channels of the block] each:
+/// The numbers that a packet of channels is mapped with:
 ///   forward   y = (x - mean) * scale + shift
 ///   backward  dx = dy * scale - (x - mean) * slope - shift
-struct alignas(cache_line) ChannelNumbers {
-  double mean[block_lanes];   // of the batch, or the running mean
-  double scale[block_lanes];  // weight * invstd
-  double slope[block_lanes];  // backward only: weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
-  double shift[block_lanes];  // forward: bias; backward: weight * invstd * sum(dy) / n
+struct ChannelNumbers {
+  Packet<double> mean;   // of the batch, or the running mean
+  Packet<double> scale;  // weight * invstd
+  Packet<double> shift;  // forward: bias; backward: weight * invstd * sum(dy) / n
+  Packet<double> slope;  // backward only: weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
 };
 
 /// 1 / sqrt(m2 / n + eps).
@@ -1778,34 +1778,45 @@ inline void invert_deviations(const double* m2, Index channels, double n, double
   });
 }
 
-// What fills them reads [count], and writes the numbers of `count` channels and what lies in their last packet.
-
-/// The numbers as doubles, or 0 without any.
-template <typename Scalar>
-void fill_numbers(const Scalar* numbers, Index count, double* filled) {
-  for_each_packet<double>(count, [&](Index c, auto extent) {
-    const auto zero = Packet<double>::all(0);
-    store(filled + c, numbers == nullptr ? zero : load<double>(numbers + c, extent));
-  });
+/// Numbers from c on; `otherwise` where there are none.
+template <typename Scalar, typename Extent>
+Packet<double> numbers_or(double otherwise, const Scalar* numbers, Index c, Extent extent) {
+  return numbers == nullptr ? Packet<double>::all(otherwise) : load<double>(numbers + c, extent);
 }
 
-/// weight * invstd; the weight 1 without any.
-template <typename Scalar>
-void fill_scale(const Scalar* weight, const double* invstd, Index count, double* scale) {
-  if (weight == nullptr) return fill_numbers(invstd, count, scale);
-  for_each_packet<double>(count, [&](Index c, auto extent) {
-    store(scale + c, load<double>(weight + c, extent) * load<double>(invstd + c, extent));
-  });
-}
+// The numbers of a tensor's channels from c on, numbers(c, extent), from what a pass is given, [C] each. A weight or
+// bias that is null is 1 or 0.
 
-/// weight / sqrt(var + eps).
+/// Of a training forward.
 template <typename Scalar>
-void fill_running_scale(const Scalar* weight, const Scalar* var, double eps, Index count, double* scale) {
-  for_each_packet<double>(count, [&](Index c, auto extent) {
-    const auto invstd = inverse_deviation(load<double>(var + c, extent), 1, eps);
-    store(scale + c, weight == nullptr ? invstd : load<double>(weight + c, extent) * invstd);
-  });
-}
+struct TrainingNumbers {
+  const double* mean;
+  const double* invstd;
+  const Scalar* weight;
+  const Scalar* bias;
+
+  template <typename Extent>
+  ChannelNumbers operator()(Index c, Extent extent) const {
+    const auto scale = numbers_or(1, weight, c, extent) * load<double>(invstd + c, extent);
+    return {load<double>(mean + c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
+  }
+};
+
+/// Of a forward or backward in eval mode; mean may be null for a backward.
+template <typename Scalar>
+struct EvalNumbers {
+  const Scalar* mean;
+  const Scalar* var;
+  double eps;
+  const Scalar* weight;
+  const Scalar* bias;
+
+  template <typename Extent>
+  ChannelNumbers operator()(Index c, Extent extent) const {
+    const auto scale = numbers_or(1, weight, c, extent) * inverse_deviation(load<double>(var + c, extent), 1, eps);
+    return {numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
+  }
+};
 
 // 1 or 0 a channel:
 
@@ -1833,17 +1844,14 @@ struct NormalizeEval {
   }
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
 
-  static std::array<Packet<double>, 3> fold(const ChannelNumbers& n, Index c) {
-    return {load<double>(n.mean + c), load<double>(n.scale + c), load<double>(n.shift + c)};
-  }
+  static std::array<Packet<double>, 3> fold(const ChannelNumbers& n) { return {n.mean, n.scale, n.shift}; }
   static std::array<Lane, 3> copying() { return {0, 1, Lane{-0.0}}; }
-  static Packet<double> fits(const ChannelNumbers& n, Index c) {
+  static Packet<double> fits(const ChannelNumbers& n) {
     // Of the shift: what brings no product back into range.
-    return leaves_room(load<double>(n.mean + c)) * fits_float(load<double>(n.scale + c)) *
-           leaves_room(load<double>(n.shift + c));
+    return leaves_room(n.mean) * fits_float(n.scale) * leaves_room(n.shift);
   }
-  static double exact(double copied, Index, const ChannelNumbers& n, Index c) {
-    return (copied - n.mean[c]) * n.scale[c] + n.shift[c];
+  static double exact(double copied, Index, const ChannelNumbers& n, Index lane) {
+    return (copied - n.mean[lane]) * n.scale[lane] + n.shift[lane];
   }
 };
 
@@ -1856,14 +1864,13 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
   Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 4>& c, Extent extent) const {
     return fma((load<Lane>(this->x + offset, extent) - c[0]) - c[1], c[2], c[3]);
   }
-  static std::array<Packet<double>, 4> fold(const ChannelNumbers& n, Index c) {
-    const auto mean = load<double>(n.mean + c), hi = rounded<Lane>(mean);
-    return {hi, mean - hi, load<double>(n.scale + c), load<double>(n.shift + c)};
+  static std::array<Packet<double>, 4> fold(const ChannelNumbers& n) {
+    const auto hi = rounded<Lane>(n.mean);
+    return {hi, n.mean - hi, n.scale, n.shift};
   }
   static std::array<Lane, 4> copying() { return {0, 0, 1, Lane{-0.0}}; }
-  static Packet<double> fits(const ChannelNumbers& n, Index c) {
-    const auto mean = load<double>(n.mean + c);
-    return NormalizeEval<T, Lane>::fits(n, c) * fits_float(mean - rounded<Lane>(mean));
+  static Packet<double> fits(const ChannelNumbers& n) {
+    return NormalizeEval<T, Lane>::fits(n) * fits_float(n.mean - rounded<Lane>(n.mean));
   }
 };
 
@@ -2289,18 +2296,24 @@ struct GradientReduction {
   static void complete(const Plan&, const Box&, double*) {}
 };
 
-/// Slope and shift from the sums and invstd, [count] each, where scale is filled. n: values a channel; freedom: n -
-/// correction.
-inline void fill_slope_and_shift(const double* sum_dy, const double* sum_dy_dev, const double* invstd, double n,
-                                 double freedom, Index count, ChannelNumbers& numbers) {
-  const auto per_value = Packet<double>::all(1 / n), per_freedom = Packet<double>::all(1 / freedom);
-  for_each_packet<double>(count, [&](Index c, auto extent) {
+/// The numbers of a training backward, as those of normalize.hpp.
+template <typename Scalar>
+struct GradientNumbers {
+  const double* mean;
+  const double* invstd;
+  const Scalar* weight;
+  const double* sum_dy;
+  const double* sum_dy_dev;
+  double per_value, per_freedom;  // 1 / n and 1 / (n - correction)
+
+  template <typename Extent>
+  ChannelNumbers operator()(Index c, Extent extent) const {
+    const auto inv = load<double>(invstd + c, extent), scale = numbers_or(1, weight, c, extent) * inv;
     const auto dy = load<double>(sum_dy + c, extent), dy_dev = load<double>(sum_dy_dev + c, extent);
-    const auto inv = load<double>(invstd + c, extent), scale = load<double>(numbers.scale + c);
-    store(numbers.slope + c, scale * inv * (dy_dev * inv * per_freedom));
-    store(numbers.shift + c, scale * (dy * per_value));
-  });
-}
+    return {load<double>(mean + c, extent), scale, scale * (dy * Packet<double>::all(per_value)),
+            scale * inv * (dy_dev * inv * Packet<double>::all(per_freedom))};
+  }
+};
 
 /// gradient += a, and gradient += a * b, rounded once. [count] each.
 template <typename Scalar>
@@ -2333,18 +2346,16 @@ struct GradientTraining {
     detail::prefetch(dy + offset);
   }
 
-  static std::array<Packet<double>, 4> fold(const ChannelNumbers& n, Index c) {
-    const auto mean = load<double>(n.mean + c), slope = load<double>(n.slope + c), hi = rounded<Lane>(mean);
-    return {hi, load<double>(n.scale + c), Packet<double>::all(-0.0) - slope,
-            (mean - hi) * slope - load<double>(n.shift + c)};
+  static std::array<Packet<double>, 4> fold(const ChannelNumbers& n) {
+    const auto hi = rounded<Lane>(n.mean);
+    return {hi, n.scale, Packet<double>::all(-0.0) - n.slope, (n.mean - hi) * n.slope - n.shift};
   }
   static std::array<Lane, 4> copying() { return {0, 1, 0, Lane{-0.0}}; }
-  static Packet<double> fits(const ChannelNumbers& n, Index c) {
-    return leaves_room(load<double>(n.mean + c)) * fits_float(load<double>(n.scale + c)) *
-           fits_float(load<double>(n.slope + c)) * fits_float(load<double>(n.shift + c));
+  static Packet<double> fits(const ChannelNumbers& n) {
+    return leaves_room(n.mean) * fits_float(n.scale) * fits_float(n.slope) * fits_float(n.shift);
   }
-  double exact(double copied, Index offset, const ChannelNumbers& n, Index c) const {
-    return copied * n.scale[c] - (static_cast<double>(x[offset]) - n.mean[c]) * n.slope[c] - n.shift[c];
+  double exact(double copied, Index offset, const ChannelNumbers& n, Index lane) const {
+    return copied * n.scale[lane] - (static_cast<double>(x[offset]) - n.mean[lane]) * n.slope[lane] - n.shift[lane];
   }
 };
 
@@ -2360,10 +2371,10 @@ struct GradientEval {
   }
   void prefetch(Index offset) const { detail::prefetch(dy + offset); }
 
-  static std::array<Packet<double>, 1> fold(const ChannelNumbers& n, Index c) { return {load<double>(n.scale + c)}; }
+  static std::array<Packet<double>, 1> fold(const ChannelNumbers& n) { return {n.scale}; }
   static std::array<Lane, 1> copying() { return {1}; }
-  static Packet<double> fits(const ChannelNumbers& n, Index c) { return fits_float(load<double>(n.scale + c)); }
-  static double exact(double copied, Index, const ChannelNumbers& n, Index c) { return copied * n.scale[c]; }
+  static Packet<double> fits(const ChannelNumbers& n) { return fits_float(n.scale); }
+  static double exact(double copied, Index, const ChannelNumbers& n, Index lane) { return copied * n.scale[lane]; }
 };
 
 }}}  // namespace tensornorm::v0::detail
@@ -2516,33 +2527,33 @@ inline constexpr Index prefetch_bytes = 8 * 1024;    // ahead of an element pass
 inline constexpr Index prefetch_rows = 4;            // the same where a block is a column of the rows; not measured
 inline constexpr Index parallel_bytes = 128 * 1024;  // of x, from where on threads are woken
 
-/// The numbers of a block of channels, folded for an operation F and ready for the element pass.
-template <typename F, typename Lane>
+/// The numbers of a block of channels, folded for an operation F and ready for the element pass. They come from
+/// numbers(c, extent), as those of normalize.hpp.
+template <typename F, typename Lane, typename Numbers>
 class BlockMap {
  public:
   /// Of no block yet.
-  explicit BlockMap(const F& f) : f_(f) {}
-  template <typename Fill>
-  BlockMap(const F& f, Index first, Index count, const Fill& fill) : f_(f) {
-    fold(first, count, fill);
+  BlockMap(const F& f, const Numbers& numbers) : f_(f), numbers_(numbers) {}
+  BlockMap(const F& f, const Numbers& numbers, Index first, Index count) : f_(f), numbers_(numbers) {
+    fold(first, count);
   }
 
-  /// fill(first, count, numbers) gives the numbers of `count` channels of the tensor from `first` on.
-  template <typename Fill>
-  void fold(Index first, Index count, const Fill& fill) {
-    const Index last = round_down(count - 1, width<double>);  // a packet that may end beyond the channels
-    for (double* of : {numbers_.mean, numbers_.scale, numbers_.slope, numbers_.shift}) {
-      store(of + last, Packet<double>::all(0));
-    }
-    fill(first, count, numbers_);
+  /// Of `count` channels of the tensor from `first` on.
+  void fold(Index first, Index count) {
+    first_ = first;
     auto fit = Packet<double>::all(1);
-    for_each_packet<double>(count, [&](Index c, auto) {
-      const auto folded = F::fold(numbers_, c);
+    for_each_packet<double>(count, [&](Index c, auto extent) {
+      const ChannelNumbers numbers = numbers_(first + c, extent);
+      const auto folded = F::fold(numbers);
       for (std::size_t k = 0; k < folded.size(); ++k) store(table_.values[k] + c, folded[k]);
-      if constexpr (std::is_same_v<Lane, float>) fit = fit * F::fits(numbers_, c);
+      if constexpr (std::is_same_v<Lane, float>) fit = fit * F::fits(numbers);
     });
     all_fit_ = all_of(fit);
-    if (!all_fit_) copy_wide_channels(count);
+    if (all_fit_) return;
+    for_each_wide_channel(count, [&](Index c, const ChannelNumbers&, Index) {  // which the vector pass is to copy
+      const auto copying = F::copying();
+      for (std::size_t k = 0; k < copying.size(); ++k) table_.values[k][c] = copying[k];
+    });
   }
 
   template <typename T>
@@ -2560,60 +2571,58 @@ class BlockMap {
   }
 
  private:
-  bool fits(Index c) const {
-    const Index lane = c % width<double>;
-    return F::fits(numbers_, c - lane)[lane] == 1;
+  /// each(c, numbers, lane) for the channels that float lanes cannot compute; theirs is one lane of the numbers. Rare.
+  template <typename Each>
+  void for_each_wide_channel(Index count, const Each& each) const {
+    for_each_packet<double>(count, [&](Index c, auto extent) {
+      const ChannelNumbers numbers = numbers_(first_ + c, extent);
+      const auto fits = F::fits(numbers);
+      for (Index lane = 0; lane < std::min(width<double>, count - c); ++lane) {
+        if (fits[lane] != 1) each(c + lane, numbers, lane);
+      }
+    });
   }
-
-  /// The channels that float lanes cannot compute: the vector pass is to copy them.
-  void copy_wide_channels(Index count) {
-    for (Index c = 0; c < count; ++c) {
-      if (fits(c)) continue;
-      const auto copying = F::copying();
-      for (std::size_t k = 0; k < copying.size(); ++k) table_.values[k][c] = copying[k];
-    }
-  }
-  /// They are then computed in double where they lie, one by one. Rare.
+  /// Computes them in double where they lie.
   template <typename T>
   void map_wide_channels(const Plan& plan, const Box& box, T* out) const {
-    for (Index c = 0; c < box.channels(); ++c) {
-      if (fits(c)) continue;
+    for_each_wide_channel(box.channels(), [&](Index c, const ChannelNumbers& numbers, Index lane) {
       for (Index o = box.outer_begin; o < box.outer_end; ++o) {
         for (Index i = box.inner_begin; i < box.inner_end; ++i) {
           const Index offset = plan.shape.offset(o, box.channel_begin + c, i);
-          const double value = f_.exact(static_cast<double>(out[offset]), offset, numbers_, c);
+          const double value = f_.exact(static_cast<double>(out[offset]), offset, numbers, lane);
           out[offset] = static_cast<T>(static_cast<LaneOf<T>>(value));
         }
       }
-    }
+    });
   }
 
   F f_;
-  ChannelNumbers numbers_;
+  Numbers numbers_;
   Coefficients<Lane, F::coefficients> table_;
-  bool all_fit_;
+  Index first_ = 0;
+  bool all_fit_ = true;
 };
 
-/// map(block)(box), as map_all() calls it, for an operation f; fill() gives the numbers of a range of channels.
-template <typename F, typename T, typename Fill>
+/// map(block)(box), as map_all() calls it, for an operation f and the numbers of the tensor's channels.
+template <typename F, typename T, typename Numbers>
 struct Mapping {
-  using Map = BlockMap<F, LaneOf<T>>;
+  using Map = BlockMap<F, LaneOf<T>, Numbers>;
   const Plan& plan;
   F f;
   T* out;
   Movement movement;
-  Fill fill;
+  Numbers numbers;
 
   auto operator()(Index block) const {
     const Box whole = plan.box(block, 0);
-    return [this, map = Map(f, whole.channel_begin, whole.channels(), fill)](const Box& box) {
+    return [this, map = Map(f, numbers, whole.channel_begin, whole.channels())](const Box& box) {
       map(plan, box, out, movement);
     };
   }
 };
-template <typename F, typename T, typename Fill>
-Mapping<F, T, Fill> mapping(const Plan& plan, const F& f, T* out, const Movement& movement, const Fill& fill) {
-  return {plan, f, out, movement, fill};
+template <typename F, typename T, typename Numbers>
+Mapping<F, T, Numbers> mapping(const Plan& plan, const F& f, T* out, const Movement& movement, const Numbers& numbers) {
+  return {plan, f, out, movement, numbers};
 }
 
 // `second`: the element pass follows one that read the block, and is followed by one that reads the neighbour.
@@ -2663,23 +2672,20 @@ Index scratch_size(const Device& device, const Plan& plan, Index value_bytes) {
 /// a and b of one block of channels, chunk after chunk. a, b: double [C].
 template <typename R>
 void reduce_block(const Plan& plan, Index block, const R& r, double* a, double* b) {
+  const Box start = plan.box(block, 0);
+  const Index first = start.channel_begin;
+  r.box(plan, start, a + first, b + first);
   double box_a[block_lanes], box_b[block_lanes];
-  Index before = 0;
-  for (Index chunk = 0; chunk < plan.chunks; ++chunk) {
+  Index before = start.per_channel();
+  for (Index chunk = 1; chunk < plan.chunks; ++chunk) {
     const Box box = plan.box(block, chunk);
-    const Index first = box.channel_begin;
-    if (chunk == 0) {
-      r.box(plan, box, a + first, b + first);
-    } else {
-      r.box(plan, box, box_a, box_b);
-      for (Index c = 0; c < box.channels(); ++c) {
-        r.merge(before, box.per_channel(), a[first + c], b[first + c], box_a[c], box_b[c]);
-      }
+    r.box(plan, box, box_a, box_b);
+    for (Index c = 0; c < box.channels(); ++c) {
+      r.merge(before, box.per_channel(), a[first + c], b[first + c], box_a[c], box_b[c]);
     }
     before += box.per_channel();
   }
-  const Box any = plan.box(block, 0);
-  r.complete(plan, any, a + any.channel_begin);
+  r.complete(plan, start, a + first);
 }
 
 /// a and b of all channels, in the same order as block by block, so with the same bits. O(values).
@@ -2783,8 +2789,8 @@ struct InCompany {
 
 /// Whether blocks can be mapped beside sums: there are several, of long runs, and what is streamed in whole packets
 /// starts aligned in each run.
-template <typename F, typename T, typename Fill>
-bool can_overlap(const Plan& plan, const Mapping<F, T, Fill>& map) {
+template <typename F, typename T, typename Numbers>
+bool can_overlap(const Plan& plan, const Mapping<F, T, Numbers>& map) {
   constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<LaneOf<T>>) * sizeof(T);
   const auto run_bytes = static_cast<std::uintptr_t>(plan.shape.inner) * sizeof(T);
   const bool aligned = reinterpret_cast<std::uintptr_t>(map.out) % packet_bytes == 0 && run_bytes % packet_bytes == 0;
@@ -2792,10 +2798,10 @@ bool can_overlap(const Plan& plan, const Mapping<F, T, Fill>& map) {
 }
 
 /// The block that has been reduced last, and waits to be mapped beside the sums of the next one.
-template <typename F, typename T, typename Fill>
+template <typename F, typename T, typename Numbers>
 class BlockBehind {
  public:
-  explicit BlockBehind(const Mapping<F, T, Fill>& mapping) : mapping_(mapping), map_(mapping.f) {}
+  explicit BlockBehind(const Mapping<F, T, Numbers>& mapping) : mapping_(mapping), map_(mapping.f, mapping.numbers) {}
 
   /// Reduces `block` and maps this one beside it, with the same results as one after the other.
   template <typename R>
@@ -2823,7 +2829,7 @@ class BlockBehind {
   void wait(Index block) {
     const Box box = mapping_.plan.box(block, 0);
     block_ = block;
-    map_.fold(box.channel_begin, box.channels(), mapping_.fill);
+    map_.fold(box.channel_begin, box.channels());
   }
 
   void map_alone() const {
@@ -2833,20 +2839,20 @@ class BlockBehind {
   }
 
  private:
-  const Mapping<F, T, Fill>& mapping_;
-  BlockMap<F, LaneOf<T>> map_;
+  const Mapping<F, T, Numbers>& mapping_;
+  typename Mapping<F, T, Numbers>::Map map_;
   Index block_ = 0;
 };
 
 /// As reduce_and_map(), with the same bits, for a reduction that takes company. O(values).
-template <typename Device, typename R, typename Finish, typename F, typename T, typename Fill>
+template <typename Device, typename R, typename Finish, typename F, typename T, typename Numbers>
 void reduce_and_map_beside(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
-                           Scratch& scratch, const Finish& finish, const Mapping<F, T, Fill>& map) {
+                           Scratch& scratch, const Finish& finish, const Mapping<F, T, Numbers>& map) {
   if (shares_chunks(device, plan, value_bytes) || !can_overlap(plan, map)) {
     return reduce_and_map(device, plan, value_bytes, r, a, b, scratch, finish, map);
   }
   const auto work = [&](auto next) {
-    BlockBehind<F, T, Fill> behind(map);
+    BlockBehind<F, T, Numbers> behind(map);
     const auto finish_and_wait = [&](Index block) {
       const Box box = plan.box(block, 0);
       finish(box.channel_begin, box.channel_end);
@@ -3113,11 +3119,6 @@ template <typename Scalar>
 struct Affine {
   const Scalar* weight;  ///< the scale
   const Scalar* bias;    ///< the shift
-
-  /// Those of the channels from `first` on.
-  Affine from(Index first) const {
-    return {weight == nullptr ? nullptr : weight + first, bias == nullptr ? nullptr : bias + first};
-  }
 };
 
 /// What a batch tells about its channels, double [C] each.
@@ -3173,11 +3174,8 @@ auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, cons
   const bool in_place = x.data == y.data;
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, second);
   const detail::NormalizeTraining<T, detail::LaneOf<T>> f{{x.data}};
-  return detail::mapping(plan, f, y.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    detail::fill_numbers(statistics.mean + first, count, numbers.mean);
-    detail::fill_scale(affine.from(first).weight, statistics.invstd + first, count, numbers.scale);
-    detail::fill_numbers(affine.from(first).bias, count, numbers.shift);
-  });
+  const detail::TrainingNumbers<Scalar> numbers{statistics.mean, statistics.invstd, affine.weight, affine.bias};
+  return detail::mapping(plan, f, y.data, movement, numbers);
 }
 
 /// The gradient of a training forward, as a mapping for passes.hpp.
@@ -3189,12 +3187,9 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
   const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, second);
   const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
-  return detail::mapping(plan, f, dx.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    detail::fill_numbers(mean + first, count, numbers.mean);
-    detail::fill_scale(affine.from(first).weight, invstd + first, count, numbers.scale);
-    detail::fill_slope_and_shift(sums.dy + first, sums.dy_dev + first, invstd + first, n, n - correction, count,
-                                 numbers);
-  });
+  const detail::GradientNumbers<Scalar> numbers{mean,        invstd, affine.weight,       sums.dy,
+                                                sums.dy_dev, 1 / n,  1 / (n - correction)};
+  return detail::mapping(plan, f, dx.data, movement, numbers);
 }
 
 }  // namespace internal
@@ -3270,12 +3265,8 @@ void eval_forward(const Device& device, const ChannelView<const T>& x, const Sca
   const auto plan = detail::plan_map(x.shape, sizeof(T), in_place);
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
   const detail::NormalizeEval<T, detail::LaneOf<T>> f{x.data};
-  const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    detail::fill_numbers(mean + first, count, numbers.mean);
-    detail::fill_running_scale(affine.from(first).weight, var + first, eps, count, numbers.scale);
-    detail::fill_numbers(affine.from(first).bias, count, numbers.shift);
-  };
-  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, y.data, movement, fill));
+  const detail::EvalNumbers<Scalar> numbers{mean, var, eps, affine.weight, affine.bias};
+  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, y.data, movement, numbers));
 }
 
 /// dx = dy * weight / sqrt(var + eps), with var [C] as the layer keeps it. dx may be dy.
@@ -3286,10 +3277,8 @@ void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, c
   const auto plan = detail::plan_map(dy.shape, sizeof(T), in_place);
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
   const detail::GradientEval<T, detail::LaneOf<T>> f{dy.data};
-  const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    detail::fill_running_scale(affine.from(first).weight, var + first, eps, count, numbers.scale);
-  };
-  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, dx.data, movement, fill));
+  const detail::EvalNumbers<Scalar> numbers{nullptr, var, eps, affine.weight, nullptr};
+  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, dx.data, movement, numbers));
 }
 
 }}}  // namespace tensornorm::v0::functional
@@ -3487,32 +3476,33 @@ struct Memory {
   std::size_t bytes;
 };
 
-/// An output's memory shares no byte with `other`. x: of the output's sizes.
-template <typename Y, typename T, int Rank>
-void check_apart(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& other) {
-  if (dimensions_of(y) == x.dimensions && overlap(y.data(), x.bytes(), other.data, other.bytes)) {
-    fail_argument(name, " overlaps ", other.name, ": expected memory of its own");
+/// An output shares no byte with `other`.
+inline void check_apart(const Memory& output, const Memory& other) {
+  if (overlap(output.data, output.bytes, other.data, other.bytes)) {
+    fail_argument(output.name, " overlaps ", other.name, ": expected memory of its own");
   }
 }
 
 /// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it, and
-/// apart from `others`.
+/// apart from `others`. The memory that will be written: none if it is still to be found.
 template <typename Y, typename T, int Rank, std::size_t N>
-void check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias,
-                  const std::array<Memory, N>& others) {
+Memory check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias,
+                    const std::array<Memory, N>& others) {
   static_assert(EigenTraits<Y>::has_memory, "tensornorm: an output must have memory of its own or mapped");
   const auto sizes = dimensions_of(y);
   if (sizes != x.dimensions) {
-    if (is_resizable(y) && comes_in<Y>(x.dimensions)) return;
+    if (is_resizable(y) && comes_in<Y>(x.dimensions)) return {name, nullptr, 0};
     fail_argument(name, " should have the shape ", x.dimensions, " of the input, not ", sizes);
   }
   if (!is_contiguous(y)) fail_argument(name, " of shape ", sizes, " should be contiguous: it has strides");
-  if (x.bytes() == 0) return;
-  if (y.data() == nullptr) fail_argument(name, " of shape ", sizes, " has a null pointer for data");
-  if (overlap(y.data(), x.bytes(), alias.data, alias.bytes) && static_cast<const void*>(y.data()) != alias.data) {
+  const Memory output{name, y.data(), x.bytes()};
+  if (output.bytes == 0) return output;
+  if (output.data == nullptr) fail_argument(name, " of shape ", sizes, " has a null pointer for data");
+  if (output.data != alias.data && overlap(output.data, output.bytes, alias.data, alias.bytes)) {
     fail_argument(name, " overlaps part of ", alias.name, ": expected the same memory, or memory of its own");
   }
-  for (const Memory& other : others) check_apart(name, y, x, other);
+  for (const Memory& other : others) check_apart(output, other);
+  return output;
 }
 
 inline std::string short_number(double value) {
@@ -4109,8 +4099,8 @@ class BatchNorm {
     const auto view = state_.checked_view(x, again);
     state_.check_dy(dy, x);
     if (state_.training && view.size() > 0) check_remembered(view.shape.per_channel());
-    detail::check_output("dx", dx, x, {"dy", dy.data, dy.bytes()}, state_.memory());
-    detail::check_apart("dx", dx, x, {"x", x.data, x.bytes()});
+    const auto output = detail::check_output("dx", dx, x, {"dy", dy.data, dy.bytes()}, state_.memory());
+    detail::check_apart(output, {"x", x.data, x.bytes()});
     reserve(work_, 5 * num_features());
     reserve(partials_, functional::scratch_doubles(device, view));
     detail::give_sizes(dx, x.dimensions);

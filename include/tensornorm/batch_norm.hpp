@@ -258,8 +258,8 @@ class BatchNorm {
     const auto view = state_.checked_view(x, again);
     state_.check_dy(dy, x);
     if (state_.training && view.size() > 0) check_remembered(view.shape.per_channel());
-    detail::check_output("dx", dx, x, {"dy", dy.data, dy.bytes()}, state_.memory());
-    detail::check_apart("dx", dx, x, {"x", x.data, x.bytes()});
+    const auto output = detail::check_output("dx", dx, x, {"dy", dy.data, dy.bytes()}, state_.memory());
+    detail::check_apart(output, {"x", x.data, x.bytes()});
     reserve(work_, 5 * num_features());
     reserve(partials_, functional::scratch_doubles(device, view));
     detail::give_sizes(dx, x.dimensions);

@@ -26,11 +26,6 @@ template <typename Scalar>
 struct Affine {
   const Scalar* weight;  ///< the scale
   const Scalar* bias;    ///< the shift
-
-  /// Those of the channels from `first` on.
-  Affine from(Index first) const {
-    return {weight == nullptr ? nullptr : weight + first, bias == nullptr ? nullptr : bias + first};
-  }
 };
 
 /// What a batch tells about its channels, double [C] each.
@@ -86,11 +81,8 @@ auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, cons
   const bool in_place = x.data == y.data;
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, second);
   const detail::NormalizeTraining<T, detail::LaneOf<T>> f{{x.data}};
-  return detail::mapping(plan, f, y.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    detail::fill_numbers(statistics.mean + first, count, numbers.mean);
-    detail::fill_scale(affine.from(first).weight, statistics.invstd + first, count, numbers.scale);
-    detail::fill_numbers(affine.from(first).bias, count, numbers.shift);
-  });
+  const detail::TrainingNumbers<Scalar> numbers{statistics.mean, statistics.invstd, affine.weight, affine.bias};
+  return detail::mapping(plan, f, y.data, movement, numbers);
 }
 
 /// The gradient of a training forward, as a mapping for passes.hpp.
@@ -102,12 +94,9 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
   const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, second);
   const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
-  return detail::mapping(plan, f, dx.data, movement, [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    detail::fill_numbers(mean + first, count, numbers.mean);
-    detail::fill_scale(affine.from(first).weight, invstd + first, count, numbers.scale);
-    detail::fill_slope_and_shift(sums.dy + first, sums.dy_dev + first, invstd + first, n, n - correction, count,
-                                 numbers);
-  });
+  const detail::GradientNumbers<Scalar> numbers{mean,        invstd, affine.weight,       sums.dy,
+                                                sums.dy_dev, 1 / n,  1 / (n - correction)};
+  return detail::mapping(plan, f, dx.data, movement, numbers);
 }
 
 }  // namespace internal
@@ -183,12 +172,8 @@ void eval_forward(const Device& device, const ChannelView<const T>& x, const Sca
   const auto plan = detail::plan_map(x.shape, sizeof(T), in_place);
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
   const detail::NormalizeEval<T, detail::LaneOf<T>> f{x.data};
-  const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    detail::fill_numbers(mean + first, count, numbers.mean);
-    detail::fill_running_scale(affine.from(first).weight, var + first, eps, count, numbers.scale);
-    detail::fill_numbers(affine.from(first).bias, count, numbers.shift);
-  };
-  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, y.data, movement, fill));
+  const detail::EvalNumbers<Scalar> numbers{mean, var, eps, affine.weight, affine.bias};
+  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, y.data, movement, numbers));
 }
 
 /// dx = dy * weight / sqrt(var + eps), with var [C] as the layer keeps it. dx may be dy.
@@ -199,10 +184,8 @@ void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, c
   const auto plan = detail::plan_map(dy.shape, sizeof(T), in_place);
   const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
   const detail::GradientEval<T, detail::LaneOf<T>> f{dy.data};
-  const auto fill = [=](Index first, Index count, detail::ChannelNumbers& numbers) {
-    detail::fill_running_scale(affine.from(first).weight, var + first, eps, count, numbers.scale);
-  };
-  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, dx.data, movement, fill));
+  const detail::EvalNumbers<Scalar> numbers{nullptr, var, eps, affine.weight, nullptr};
+  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, dx.data, movement, numbers));
 }
 
 }}}  // namespace tensornorm::v0::functional

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/bits.hpp"
+#include "support/channel_numbers.hpp"
 #include "support/fenced.hpp"
 #include "support/walks.hpp"
 
@@ -66,14 +67,9 @@ void check_sums() {
   for_each_long_walk_in_runs<double>(check);
 }
 
-void fill(Index first, Index count, ChannelNumbers& numbers) {
-  for (Index c = 0; c < count; ++c) {
-    const auto k = static_cast<double>((first + c) % 13);
-    numbers.mean[c] = (k - 6) * 1.37;
-    numbers.scale[c] = k * 0.31 - 1.7;
-    numbers.slope[c] = 0.9 - k * 0.23;
-    numbers.shift[c] = 2.3 - k * 0.77;
-  }
+NumbersOfOne any_numbers(Index c) {
+  const auto k = static_cast<double>(c % 13);
+  return {(k - 6) * 1.37, k * 0.31 - 1.7, 2.3 - k * 0.77, 0.9 - k * 0.23};
 }
 
 template <typename F>
@@ -97,17 +93,17 @@ void check_gradient() {
     F f{};
     f.dy = tensors.dy;
     if constexpr (is_training<F>) f.x = tensors.x;
-    BlockMap<F, Lane>(f, box.channel_begin, box.channels(), fill)(plan, box, dx, Movement{turn % 8 < 4, 0, true});
-    ChannelNumbers numbers;
-    fill(box.channel_begin, box.channels(), numbers);
+    const auto map = block_map<F, Lane>(f, box.channel_begin, box.channels(), any_numbers);
+    map(plan, box, dx, Movement{turn % 8 < 4, 0, true});
     int wrong = memory_dx.clean() ? 0 : 1;
     for_each_element(plan.shape, box, [&](Index c, Index at) {
       const auto number = [](double value) { return static_cast<long double>(value); };
-      const long double a = number(number_of(tensors.dy[at])) * number(numbers.scale[c]);
+      const NumbersOfOne numbers = any_numbers(box.channel_begin + c);
+      const long double a = number(number_of(tensors.dy[at])) * number(numbers.scale);
       long double b = 0, shift = 0;
       if (is_training<F>) {
-        b = (number(number_of(tensors.x[at])) - number(numbers.mean[c])) * number(numbers.slope[c]);
-        shift = number(numbers.shift[c]);
+        b = (number(number_of(tensors.x[at])) - number(numbers.mean)) * number(numbers.slope);
+        shift = number(numbers.shift);
       }
       const long double exact = a - b - shift;
       const long double allowed = u * (2 * std::abs(a) + 4 * std::abs(b) + 2 * std::abs(shift)) +
@@ -123,14 +119,11 @@ template <typename F>
 void check_wide(bool rows, double scale, double slope, double dy_size) {
   const Shape shape = rows ? Shape{67, 5, 1} : Shape{3, 5, 67};
   const Plan plan = rows ? rows_of(shape, 2) : runs_of(shape);
-  const auto wide = [&](Index first, Index count, ChannelNumbers& numbers) {
-    fill(first, count, numbers);
-    for (const Index c : {1, 3}) numbers.mean[c] = 0.25, numbers.scale[c] = scale, numbers.slope[c] = slope;
+  const auto wide = [=](Index c) {
+    return c == 1 || c == 3 ? NumbersOfOne{0.25, scale, any_numbers(c).shift, slope} : any_numbers(c);
   };
-  ChannelNumbers numbers;
-  wide(0, 5, numbers);
-  REQUIRE_FALSE(fits<F>(numbers, 3));
-  REQUIRE(fits<F>(numbers, 2));
+  REQUIRE_FALSE(fits<F>(wide(3)));
+  REQUIRE(fits<F>(wide(2)));
   Uneven uneven;
   std::vector<float> x, dy, dx(static_cast<std::size_t>(shape.size())), usual(dx.size());
   for (std::size_t i = 0; i < dx.size(); ++i) {
@@ -140,8 +133,8 @@ void check_wide(bool rows, double scale, double slope, double dy_size) {
   F f{};
   f.dy = dy.data();
   if constexpr (is_training<F>) f.x = x.data();
-  BlockMap<F, float>(f, 0, 5, wide)(plan, whole(shape), dx.data(), {false, 0, false});
-  BlockMap<F, float>(f, 0, 5, fill)(plan, whole(shape), usual.data(), {false, 0, false});
+  block_map<F, float>(f, 0, 5, wide)(plan, whole(shape), dx.data(), {false, 0, false});
+  block_map<F, float>(f, 0, 5, any_numbers)(plan, whole(shape), usual.data(), {false, 0, false});
   int wrong = 0;
   for_each_element(shape, whole(shape), [&](Index c, Index at) {
     const auto i = static_cast<std::size_t>(at);
@@ -149,16 +142,17 @@ void check_wide(bool rows, double scale, double slope, double dy_size) {
       wrong += bits(dx[i]) != bits(usual[i]);
       return;
     }
-    const double a = static_cast<double>(dy[i]) * numbers.scale[c];
-    const double b = is_training<F> ? (static_cast<double>(x[i]) - numbers.mean[c]) * numbers.slope[c] : 0;
-    const double exact = a - b - (is_training<F> ? numbers.shift[c] : 0);
+    const NumbersOfOne numbers = wide(c);
+    const double a = static_cast<double>(dy[i]) * numbers.scale;
+    const double b = is_training<F> ? (static_cast<double>(x[i]) - numbers.mean) * numbers.slope : 0;
+    const double exact = a - b - (is_training<F> ? numbers.shift : 0);
     wrong += !(std::abs(static_cast<double>(dx[i]) - exact) <=
                0x1.001p-24 * std::abs(exact) + 0x1p-50 * (std::abs(a) + std::abs(b)) + 0x1p-149);
   });
   CHECK(wrong == 0);
   std::vector<float> in_place = dy;
   f.dy = in_place.data();
-  BlockMap<F, float>(f, 0, 5, wide)(plan, whole(shape), in_place.data(), {false, 0, true});
+  block_map<F, float>(f, 0, 5, wide)(plan, whole(shape), in_place.data(), {false, 0, true});
   CHECK(same_bits(in_place, dx));
 }
 
@@ -218,16 +212,41 @@ TEST_CASE("backward: training, bfloat16") { check_gradient<GradientTraining<bflo
 TEST_CASE("backward: eval, float") { check_gradient<GradientEval<float, float>, float>(); }
 TEST_CASE("backward: eval, double") { check_gradient<GradientEval<double, double>, double>(); }
 
+TEST_CASE("backward: the numbers of a training backward, with and without weight") {
+  constexpr Index channels = 11, W = width<double>;
+  std::vector<double> mean, invstd, dy, dy_dev;
+  std::vector<float> weight;
+  for (Index c = 0; c < channels; ++c) {
+    const auto k = static_cast<double>(c);
+    mean.push_back(0.1 * k - 0.7), invstd.push_back(1.3 + k), dy.push_back(k * k - 30), dy_dev.push_back(17 - 3 * k);
+    weight.push_back(0.3f - static_cast<float>(c));
+  }
+  for (const float* of : std::initializer_list<const float*>{weight.data(), nullptr}) {
+    const GradientNumbers<float> numbers{mean.data(), invstd.data(), of, dy.data(), dy_dev.data(), 1.0 / 6, 1.0 / 5};
+    for (Index c = 0; c < channels; c += W) {
+      const Index lanes = std::min(W, channels - c);
+      const ChannelNumbers some = lanes == W ? numbers(c, Whole{}) : numbers(c, Part{lanes});
+      for (Index lane = 0; lane < lanes; ++lane) {
+        const auto i = static_cast<std::size_t>(c + lane);
+        const double scale = (of == nullptr ? 1 : static_cast<double>(weight[i])) * invstd[i];
+        CHECK(some.mean[lane] == mean[i]);
+        CHECK(some.scale[lane] == doctest::Approx(scale).epsilon(1e-15));
+        CHECK(some.shift[lane] == doctest::Approx(scale * dy[i] / 6).epsilon(1e-15));
+        CHECK(some.slope[lane] == doctest::Approx(scale * invstd[i] * invstd[i] * dy_dev[i] / 5).epsilon(1e-15));
+      }
+    }
+  }
+}
+
 TEST_CASE("backward: the second half of the mean is not lost") {
   // No float is nearer to the mean than 0.75; that, times a large slope, is part of dx.
   const Shape shape{1, 1, 37};
   const std::vector<float> x(37, 16777216), dy(37, 3);
   std::vector<float> dx(37);
-  const auto numbers = [](Index, Index, ChannelNumbers& n) {
-    n.mean[0] = 16777217.25, n.scale[0] = 1, n.slope[0] = 1024, n.shift[0] = 5;
-  };
+  const auto numbers = [](Index) { return NumbersOfOne{16777217.25, 1, 5, 1024}; };
   using F = GradientTraining<float, float>;
-  BlockMap<F, float>(F{x.data(), dy.data()}, 0, 1, numbers)(runs_of(shape), whole(shape), dx.data(), {false, 0, false});
+  block_map<F, float>(F{x.data(), dy.data()}, 0, 1, numbers)(runs_of(shape), whole(shape), dx.data(),
+                                                             {false, 0, false});
   for (const float value : dx) CHECK(value == 3 + 1.25f * 1024 - 5);
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/bits.hpp"
+#include "support/channel_numbers.hpp"
 #include "support/fenced.hpp"
 #include "support/walks.hpp"
 
@@ -21,19 +22,16 @@ using Eigen::half;
 constexpr Index kMost = 40000;
 
 /// Every channel its own mean, scale and bias.
-void fill(Index first, Index count, ChannelNumbers& numbers) {
-  for (Index c = 0; c < count; ++c) {
-    const auto k = static_cast<double>((first + c) % 13);
-    numbers.mean[c] = (k - 6) * 1.37;
-    numbers.scale[c] = k * 0.31 - 1.7;
-    numbers.shift[c] = 2.3 - k * 0.77;
-  }
+NumbersOfOne any_numbers(Index c) {
+  const auto k = static_cast<double>(c % 13);
+  return {(k - 6) * 1.37, k * 0.31 - 1.7, 2.3 - k * 0.77};
 }
 
 /// In eval a mean is a number of the layer's type.
-void fill_float_mean(Index first, Index count, ChannelNumbers& numbers) {
-  fill(first, count, numbers);
-  for (Index c = 0; c < count; ++c) numbers.mean[c] = static_cast<double>((first + c) % 13 - 6) * 1.375;  // a float
+NumbersOfOne float_mean(Index c) {
+  NumbersOfOne numbers = any_numbers(c);
+  numbers.mean = static_cast<double>(c % 13 - 6) * 1.375;
+  return numbers;
 }
 
 /// How far y may be from exact: the lane's roundings as normalize.hpp counts them, and one to the memory's type.
@@ -45,8 +43,8 @@ long double bound(long double g, long double y) {
   return lane + unit * (std::abs(y) + lane) + (unit > 0 ? 0x1p-25L : 0);
 }
 
-template <typename F, typename T, typename Fill>
-void check_all_walks(const Fill& fill_numbers) {
+template <typename F, typename T>
+void check_all_walks(NumbersOfOne (*of_channel)(Index)) {
   using Lane = LaneOf<T>;
   Fenced<T> memory_x(kMost), memory_y(kMost);
   Uneven uneven;
@@ -61,18 +59,17 @@ void check_all_walks(const Fill& fill_numbers) {
     std::copy_n(values.begin(), size, x);
     F f{};
     f.x = x;
-    const BlockMap<F, Lane> map(f, box.channel_begin, box.channels(), fill_numbers);
+    const auto map = block_map<F, Lane>(f, box.channel_begin, box.channels(), of_channel);
     map(plan, box, y, Movement{turn % 8 < 4, 0, true});
-    ChannelNumbers numbers;
-    fill_numbers(box.channel_begin, box.channels(), numbers);
     int wrong = memory_y.clean() ? 0 : 1;
     for_each_element(plan.shape, box, [&](Index c, Index at) {
-      const auto deviation = static_cast<long double>(number_of(x[at])) - static_cast<long double>(numbers.mean[c]);
-      const long double g = deviation * static_cast<long double>(numbers.scale[c]);
-      const long double exact = g + static_cast<long double>(numbers.shift[c]);
+      const NumbersOfOne numbers = of_channel(box.channel_begin + c);
+      const auto deviation = static_cast<long double>(number_of(x[at])) - static_cast<long double>(numbers.mean);
+      const long double g = deviation * static_cast<long double>(numbers.scale);
+      const long double exact = g + static_cast<long double>(numbers.shift);
       // Coefficients are rounded to the lane's type: scale's error is counted as one of g's, bias's as one of its own.
       const long double bias =
-          static_cast<long double>(std::abs(numbers.shift[c])) * (std::is_same_v<Lane, double> ? 0 : 0x1p-24L);
+          static_cast<long double>(std::abs(numbers.shift)) * (std::is_same_v<Lane, double> ? 0 : 0x1p-24L);
       const long double error = std::abs(static_cast<long double>(number_of(y[at])) - exact);
       wrong += !(error <= bound<T>(g, exact) + bias);
     });
@@ -81,8 +78,8 @@ void check_all_walks(const Fill& fill_numbers) {
 }
 
 /// The float kernel on the same numbers, rounded to T by Eigen.
-template <template <typename, typename> typename F, typename T, typename Fill>
-void check_rounded_once(const Fill& fill_numbers) {
+template <template <typename, typename> typename F, typename T>
+void check_rounded_once(NumbersOfOne (*of_channel)(Index)) {
   const Shape shape{3, 5, 67};
   Uneven uneven;
   std::vector<T> x, y(static_cast<std::size_t>(shape.size()));
@@ -96,8 +93,8 @@ void check_rounded_once(const Fill& fill_numbers) {
   F<float, float> float_f{};
   float_f.x = float_x.data();
   const Movement movement{false, 0, false};
-  BlockMap<F<T, float>, float>(f, 0, 5, fill_numbers)(runs_of(shape), whole(shape), y.data(), movement);
-  BlockMap<F<float, float>, float>(float_f, 0, 5, fill_numbers)(runs_of(shape), whole(shape), float_y.data(), movement);
+  block_map<F<T, float>, float>(f, 0, 5, of_channel)(runs_of(shape), whole(shape), y.data(), movement);
+  block_map<F<float, float>, float>(float_f, 0, 5, of_channel)(runs_of(shape), whole(shape), float_y.data(), movement);
   int wrong = 0;
   for (std::size_t i = 0; i < y.size(); ++i) wrong += bits(y[i]) != bits(static_cast<T>(float_y[i]));
   CHECK(wrong == 0);
@@ -108,17 +105,11 @@ template <typename F>
 void check_wide(bool rows, double mean, double scale, double spread_of_x) {
   const Shape shape = rows ? Shape{67, 5, 1} : Shape{3, 5, 67};
   const Plan plan = rows ? rows_of(shape, 2) : runs_of(shape);
-  const auto wide = [&](Index first, Index count, ChannelNumbers& numbers) {
-    fill_float_mean(first, count, numbers);
-    for (const Index c : {1, 3}) {
-      numbers.mean[c] = c == 1 ? mean : -mean;
-      numbers.scale[c] = scale;
-    }
+  const auto wide = [=](Index c) {
+    return c == 1 || c == 3 ? NumbersOfOne{c == 1 ? mean : -mean, scale, float_mean(c).shift} : float_mean(c);
   };
-  ChannelNumbers numbers;
-  wide(0, 5, numbers);
-  REQUIRE_FALSE(fits<F>(numbers, 1));
-  REQUIRE(fits<F>(numbers, 0));
+  REQUIRE_FALSE(fits<F>(wide(1)));
+  REQUIRE(fits<F>(wide(0)));
   Uneven uneven;
   std::vector<float> x(static_cast<std::size_t>(shape.size())), y(x.size()), usual(x.size());
   for_each_element(shape, whole(shape), [&](Index c, Index at) {
@@ -128,8 +119,8 @@ void check_wide(bool rows, double mean, double scale, double spread_of_x) {
   });
   F f{};
   f.x = x.data();
-  BlockMap<F, float>(f, 0, 5, wide)(plan, whole(shape), y.data(), {false, 0, false});
-  BlockMap<F, float>(f, 0, 5, fill_float_mean)(plan, whole(shape), usual.data(), {false, 0, false});
+  block_map<F, float>(f, 0, 5, wide)(plan, whole(shape), y.data(), {false, 0, false});
+  block_map<F, float>(f, 0, 5, float_mean)(plan, whole(shape), usual.data(), {false, 0, false});
   f.x = x.data();
   int wrong = 0;
   for_each_element(shape, whole(shape), [&](Index c, Index at) {
@@ -138,43 +129,46 @@ void check_wide(bool rows, double mean, double scale, double spread_of_x) {
       wrong += bits(y[i]) != bits(usual[i]);
       return;
     }
-    const double exact = (static_cast<double>(x[i]) - numbers.mean[c]) * numbers.scale[c] + numbers.shift[c];
+    const NumbersOfOne numbers = wide(c);
+    const double exact = (static_cast<double>(x[i]) - numbers.mean) * numbers.scale + numbers.shift;
     wrong += !(std::abs(static_cast<double>(y[i]) - exact) <= 0x1.001p-24 * std::abs(exact) + 0x1p-149);
   });
   CHECK(wrong == 0);
   std::vector<float> in_place = x;
   f.x = in_place.data();
-  BlockMap<F, float>(f, 0, 5, wide)(plan, whole(shape), in_place.data(), {false, 0, true});
+  block_map<F, float>(f, 0, 5, wide)(plan, whole(shape), in_place.data(), {false, 0, true});
   CHECK(same_bits(in_place, y));
 }
 
 }  // namespace
 
-TEST_CASE("normalize: training, float") { check_all_walks<NormalizeTraining<float, float>, float>(fill); }
-TEST_CASE("normalize: training, double") { check_all_walks<NormalizeTraining<double, double>, double>(fill); }
-TEST_CASE("normalize: training, half") { check_all_walks<NormalizeTraining<half, float>, half>(fill); }
-TEST_CASE("normalize: training, bfloat16") { check_all_walks<NormalizeTraining<bfloat16, float>, bfloat16>(fill); }
-TEST_CASE("normalize: eval, float") { check_all_walks<NormalizeEval<float, float>, float>(fill_float_mean); }
-TEST_CASE("normalize: eval, double") { check_all_walks<NormalizeEval<double, double>, double>(fill); }
+TEST_CASE("normalize: training, float") { check_all_walks<NormalizeTraining<float, float>, float>(any_numbers); }
+TEST_CASE("normalize: training, double") { check_all_walks<NormalizeTraining<double, double>, double>(any_numbers); }
+TEST_CASE("normalize: training, half") { check_all_walks<NormalizeTraining<half, float>, half>(any_numbers); }
+TEST_CASE("normalize: training, bfloat16") {
+  check_all_walks<NormalizeTraining<bfloat16, float>, bfloat16>(any_numbers);
+}
+TEST_CASE("normalize: eval, float") { check_all_walks<NormalizeEval<float, float>, float>(float_mean); }
+TEST_CASE("normalize: eval, double") { check_all_walks<NormalizeEval<double, double>, double>(any_numbers); }
 
 TEST_CASE("normalize: half and bfloat16 are the float result rounded once") {
-  check_rounded_once<NormalizeTraining, half>(fill);
-  check_rounded_once<NormalizeTraining, bfloat16>(fill);
-  check_rounded_once<NormalizeEval, half>(fill_float_mean);
-  check_rounded_once<NormalizeEval, bfloat16>(fill_float_mean);
+  check_rounded_once<NormalizeTraining, half>(any_numbers);
+  check_rounded_once<NormalizeTraining, bfloat16>(any_numbers);
+  check_rounded_once<NormalizeEval, half>(float_mean);
+  check_rounded_once<NormalizeEval, bfloat16>(float_mean);
 }
 
 TEST_CASE("normalize: the second half of the mean is not lost") {
   // x is the float nearest to the mean; what is left of the difference is lo, times a large scale.
-  const double mean = 16777217.25, lo = 1.25;
+  constexpr double mean = 16777217.25, lo = 1.25;
   const Shape shape{1, 1, 37};
   const std::vector<float> x(37, 16777216);
   std::vector<float> y(37);
   NormalizeTraining<float, float> f;
   f.x = x.data();
-  const auto numbers = [&](Index, Index, ChannelNumbers& n) { n.mean[0] = mean, n.scale[0] = 1024, n.shift[0] = 7; };
-  BlockMap<NormalizeTraining<float, float>, float>(f, 0, 1, numbers)(runs_of(shape), whole(shape), y.data(),
-                                                                     {false, 0, false});
+  const auto numbers = [](Index) { return NumbersOfOne{mean, 1024, 7}; };
+  block_map<NormalizeTraining<float, float>, float>(f, 0, 1, numbers)(runs_of(shape), whole(shape), y.data(),
+                                                                      {false, 0, false});
   for (const float value : y) CHECK(value == static_cast<float>(7 - 1024 * lo));
 }
 
@@ -186,11 +180,11 @@ TEST_CASE("normalize: a constant channel is its bias, bit for bit") {
       std::vector<float> y(74);
       NormalizeTraining<float, float> f;
       f.x = x.data();
-      const auto numbers = [&](Index, Index, ChannelNumbers& n) {
-        n.mean[0] = static_cast<double>(constant), n.scale[0] = 316.2, n.shift[0] = static_cast<double>(bias);
+      const auto numbers = [=](Index) {
+        return NumbersOfOne{static_cast<double>(constant), 316.2, static_cast<double>(bias)};
       };
-      BlockMap<NormalizeTraining<float, float>, float>(f, 0, 1, numbers)(runs_of(shape), whole(shape), y.data(),
-                                                                         {false, 0, false});
+      block_map<NormalizeTraining<float, float>, float>(f, 0, 1, numbers)(runs_of(shape), whole(shape), y.data(),
+                                                                          {false, 0, false});
       for (const float value : y) CHECK(bits(value) == bits(bias));
     }
   }
@@ -251,12 +245,50 @@ TEST_CASE("normalize: what fits in float") {
 TEST_CASE("normalize: a mean whose low half is subnormal does not fit, where that half counts") {
   using Training = NormalizeTraining<float, float>;
   using Eval = NormalizeEval<float, float>;
-  ChannelNumbers numbers{};
-  numbers.mean[0] = 0x1p-120 + 0x1p-146;  // the low half, a few bits of a subnormal float
-  numbers.mean[1] = 0x1p-100 + 0x1p-126;  // normal
-  numbers.mean[2] = 0x1p-120;             // there is none
-  for (const Index c : {0, 1, 2}) {
-    CHECK(fits<Training>(numbers, c) == (c != 0));
-    CHECK(fits<Eval>(numbers, c));
+  const double subnormal = 0x1p-120 + 0x1p-146;  // the low half, a few bits of a subnormal float
+  CHECK_FALSE(fits<Training>({subnormal, 1, 0}));
+  CHECK(fits<Training>({0x1p-100 + 0x1p-126, 1, 0}));  // normal
+  CHECK(fits<Training>({0x1p-120, 1, 0}));             // there is none
+  CHECK(fits<Eval>({subnormal, 1, 0}));
+}
+
+// What the numbers are made of: of 11 channels, of which a packet or the rest of one is asked for.
+template <typename Numbers, typename Exact>
+void check_numbers(const Numbers& numbers, const Exact& exact) {
+  constexpr Index channels = 11, W = width<double>;
+  for (Index c = 0; c < channels; c += W) {
+    const Index lanes = std::min(W, channels - c);
+    const ChannelNumbers some = lanes == W ? numbers(c, Whole{}) : numbers(c, Part{lanes});
+    for (Index lane = 0; lane < lanes; ++lane) {
+      const NumbersOfOne of = exact(static_cast<std::size_t>(c + lane));
+      CHECK(some.mean[lane] == of.mean);
+      CHECK(some.scale[lane] == doctest::Approx(of.scale).epsilon(1e-15));
+      CHECK(some.shift[lane] == of.shift);
+    }
   }
+}
+
+TEST_CASE("normalize: the numbers of a forward, with and without weight and bias") {
+  std::vector<double> mean(11), invstd(11);
+  std::vector<float> weight(11), bias(11), running_mean(11), running_var(11);
+  for (std::size_t c = 0; c < 11; ++c) {
+    const auto k = static_cast<float>(c);
+    mean[c] = 0.1 * static_cast<double>(c) - 0.7, invstd[c] = 1.3 + static_cast<double>(c);
+    weight[c] = 0.3f - k, bias[c] = 2 * k - 9, running_mean[c] = 7 - k, running_var[c] = 0.5f * k;
+  }
+  const auto wide = [](float number) { return static_cast<double>(number); };
+  check_numbers(TrainingNumbers<float>{mean.data(), invstd.data(), weight.data(), bias.data()}, [&](std::size_t c) {
+    return NumbersOfOne{mean[c], wide(weight[c]) * invstd[c], wide(bias[c])};
+  });
+  check_numbers(TrainingNumbers<float>{mean.data(), invstd.data(), nullptr, nullptr}, [&](std::size_t c) {
+    return NumbersOfOne{mean[c], invstd[c], 0};
+  });
+  const auto running_invstd = [&](std::size_t c) { return 1 / std::sqrt(wide(running_var[c]) + 0.25); };
+  check_numbers(EvalNumbers<float>{running_mean.data(), running_var.data(), 0.25, weight.data(), bias.data()},
+                [&](std::size_t c) {
+                  return NumbersOfOne{wide(running_mean[c]), wide(weight[c]) * running_invstd(c), wide(bias[c])};
+                });
+  check_numbers(EvalNumbers<float>{nullptr, running_var.data(), 0.25, nullptr, nullptr}, [&](std::size_t c) {
+    return NumbersOfOne{0, running_invstd(c), 0};
+  });
 }

@@ -11,9 +11,12 @@
 #include <tensornorm/detail/statistics.hpp>
 #include <vector>
 
+#include "support/channel_numbers.hpp"
+
 namespace {
 
 using namespace tensornorm::detail;
+using namespace tn_test;
 
 /// Memory whose first value lies `offset` values beyond a cache line.
 template <typename T>
@@ -51,16 +54,12 @@ struct Case {
     Lines<T> y(plan.shape.size(), offset);
     if (in_place) std::copy(x.begin(), x.end(), y.data());
     const T* from = in_place ? y.data() : x.data();
-    const auto fill = [&of](Index first, Index count, ChannelNumbers& numbers) {
-      for (Index c = 0; c < count; ++c) {
-        const auto channel = static_cast<std::size_t>(first + c);
-        numbers.mean[c] = of.mean[channel];
-        numbers.scale[c] = 1 / std::sqrt(of.m2[channel]);
-        numbers.shift[c] = 0.25;
-      }
-    };
+    const auto numbers = in_packets([&of](Index c) {
+      const auto channel = static_cast<std::size_t>(c);
+      return NumbersOfOne{of.mean[channel], 1 / std::sqrt(of.m2[channel]), 0.25};
+    });
     const NormalizeTraining<T, LaneOf<T>> f{{from}};
-    const auto map = mapping(plan, f, y.data(), Movement{streamed, 0, false}, fill);
+    const auto map = mapping(plan, f, y.data(), Movement{streamed, 0, false}, numbers);
     Scratch scratch(static_cast<std::size_t>(scratch_size(device, plan, sizeof(T))));
     std::vector<int> finished(channels);  // each channel's by one thread
     const auto finish = [&](Index begin, Index end) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/bits.hpp"
+#include "support/channel_numbers.hpp"
 #include "support/walks.hpp"
 
 namespace {
@@ -82,18 +83,14 @@ Results normalized(const Device& device, const Shape& shape, const std::vector<f
   const Plan plan = plan_reduction(shape, 4), map_plan = fused ? plan : plan_map(shape, 4);
   Scratch scratch(static_cast<std::size_t>(scratch_size(device, plan, 4)));  // no more than what was asked for
   const MomentsReduction<float> reduction{x.data()};
-  const auto fill = [&of](Index first, Index count, ChannelNumbers& numbers) {
-    for (Index c = 0; c < count; ++c) {
-      const auto channel = static_cast<std::size_t>(first + c);
-      numbers.mean[c] = of.mean[channel];
-      numbers.scale[c] = 1 / std::sqrt(of.m2[channel]);
-      numbers.shift[c] = 0.25;
-    }
-  };
+  const auto numbers = in_packets([&of](Index c) {
+    const auto channel = static_cast<std::size_t>(c);
+    return NumbersOfOne{of.mean[channel], 1 / std::sqrt(of.m2[channel]), 0.25};
+  });
   const Movement movement = movement_of(map_plan, 4, 1, false, fused);
   NormalizeTraining<float, float> f;
   f.x = x.data();
-  const auto map = mapping(map_plan, f, of.y.data(), movement, fill);
+  const auto map = mapping(map_plan, f, of.y.data(), movement, numbers);
   if (fused) {
     std::vector<std::atomic<int>> finished(channels);
     reduce_and_map(

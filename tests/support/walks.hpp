@@ -133,11 +133,4 @@ double number_of(T value) {
   return static_cast<double>(value);
 }
 
-/// Whether float lanes can compute a channel, by what an operation F says of a packet of them.
-template <typename F, typename Numbers>
-bool fits(const Numbers& numbers, Index channel) {
-  const Index lane = channel % tensornorm::detail::width<double>;
-  return F::fits(numbers, channel - lane)[lane] == 1;
-}
-
 }  // namespace tn_test

@@ -57,18 +57,24 @@ struct GradientReduction {
   static void complete(const Plan&, const Box&, double*) {}
 };
 
-/// Slope and shift from the sums and invstd, [count] each, where scale is filled. n: values a channel; freedom: n -
-/// correction.
-inline void fill_slope_and_shift(const double* sum_dy, const double* sum_dy_dev, const double* invstd, double n,
-                                 double freedom, Index count, ChannelNumbers& numbers) {
-  const auto per_value = Packet<double>::all(1 / n), per_freedom = Packet<double>::all(1 / freedom);
-  for_each_packet<double>(count, [&](Index c, auto extent) {
+/// The numbers of a training backward, as those of normalize.hpp.
+template <typename Scalar>
+struct GradientNumbers {
+  const double* mean;
+  const double* invstd;
+  const Scalar* weight;
+  const double* sum_dy;
+  const double* sum_dy_dev;
+  double per_value, per_freedom;  // 1 / n and 1 / (n - correction)
+
+  template <typename Extent>
+  ChannelNumbers operator()(Index c, Extent extent) const {
+    const auto inv = load<double>(invstd + c, extent), scale = numbers_or(1, weight, c, extent) * inv;
     const auto dy = load<double>(sum_dy + c, extent), dy_dev = load<double>(sum_dy_dev + c, extent);
-    const auto inv = load<double>(invstd + c, extent), scale = load<double>(numbers.scale + c);
-    store(numbers.slope + c, scale * inv * (dy_dev * inv * per_freedom));
-    store(numbers.shift + c, scale * (dy * per_value));
-  });
-}
+    return {load<double>(mean + c, extent), scale, scale * (dy * Packet<double>::all(per_value)),
+            scale * inv * (dy_dev * inv * Packet<double>::all(per_freedom))};
+  }
+};
 
 /// gradient += a, and gradient += a * b, rounded once. [count] each.
 template <typename Scalar>
@@ -101,18 +107,16 @@ struct GradientTraining {
     detail::prefetch(dy + offset);
   }
 
-  static std::array<Packet<double>, 4> fold(const ChannelNumbers& n, Index c) {
-    const auto mean = load<double>(n.mean + c), slope = load<double>(n.slope + c), hi = rounded<Lane>(mean);
-    return {hi, load<double>(n.scale + c), Packet<double>::all(-0.0) - slope,
-            (mean - hi) * slope - load<double>(n.shift + c)};
+  static std::array<Packet<double>, 4> fold(const ChannelNumbers& n) {
+    const auto hi = rounded<Lane>(n.mean);
+    return {hi, n.scale, Packet<double>::all(-0.0) - n.slope, (n.mean - hi) * n.slope - n.shift};
   }
   static std::array<Lane, 4> copying() { return {0, 1, 0, Lane{-0.0}}; }
-  static Packet<double> fits(const ChannelNumbers& n, Index c) {
-    return leaves_room(load<double>(n.mean + c)) * fits_float(load<double>(n.scale + c)) *
-           fits_float(load<double>(n.slope + c)) * fits_float(load<double>(n.shift + c));
+  static Packet<double> fits(const ChannelNumbers& n) {
+    return leaves_room(n.mean) * fits_float(n.scale) * fits_float(n.slope) * fits_float(n.shift);
   }
-  double exact(double copied, Index offset, const ChannelNumbers& n, Index c) const {
-    return copied * n.scale[c] - (static_cast<double>(x[offset]) - n.mean[c]) * n.slope[c] - n.shift[c];
+  double exact(double copied, Index offset, const ChannelNumbers& n, Index lane) const {
+    return copied * n.scale[lane] - (static_cast<double>(x[offset]) - n.mean[lane]) * n.slope[lane] - n.shift[lane];
   }
 };
 
@@ -128,10 +132,10 @@ struct GradientEval {
   }
   void prefetch(Index offset) const { detail::prefetch(dy + offset); }
 
-  static std::array<Packet<double>, 1> fold(const ChannelNumbers& n, Index c) { return {load<double>(n.scale + c)}; }
+  static std::array<Packet<double>, 1> fold(const ChannelNumbers& n) { return {n.scale}; }
   static std::array<Lane, 1> copying() { return {1}; }
-  static Packet<double> fits(const ChannelNumbers& n, Index c) { return fits_float(load<double>(n.scale + c)); }
-  static double exact(double copied, Index, const ChannelNumbers& n, Index c) { return copied * n.scale[c]; }
+  static Packet<double> fits(const ChannelNumbers& n) { return fits_float(n.scale); }
+  static double exact(double copied, Index, const ChannelNumbers& n, Index lane) { return copied * n.scale[lane]; }
 };
 
 }}}  // namespace tensornorm::v0::detail

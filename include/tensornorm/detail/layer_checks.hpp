@@ -90,32 +90,33 @@ struct Memory {
   std::size_t bytes;
 };
 
-/// An output's memory shares no byte with `other`. x: of the output's sizes.
-template <typename Y, typename T, int Rank>
-void check_apart(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& other) {
-  if (dimensions_of(y) == x.dimensions && overlap(y.data(), x.bytes(), other.data, other.bytes)) {
-    fail_argument(name, " overlaps ", other.name, ": expected memory of its own");
+/// An output shares no byte with `other`.
+inline void check_apart(const Memory& output, const Memory& other) {
+  if (overlap(output.data, output.bytes, other.data, other.bytes)) {
+    fail_argument(output.name, " overlaps ", other.name, ": expected memory of its own");
   }
 }
 
 /// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it, and
-/// apart from `others`.
+/// apart from `others`. The memory that will be written: none if it is still to be found.
 template <typename Y, typename T, int Rank, std::size_t N>
-void check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias,
-                  const std::array<Memory, N>& others) {
+Memory check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias,
+                    const std::array<Memory, N>& others) {
   static_assert(EigenTraits<Y>::has_memory, "tensornorm: an output must have memory of its own or mapped");
   const auto sizes = dimensions_of(y);
   if (sizes != x.dimensions) {
-    if (is_resizable(y) && comes_in<Y>(x.dimensions)) return;
+    if (is_resizable(y) && comes_in<Y>(x.dimensions)) return {name, nullptr, 0};
     fail_argument(name, " should have the shape ", x.dimensions, " of the input, not ", sizes);
   }
   if (!is_contiguous(y)) fail_argument(name, " of shape ", sizes, " should be contiguous: it has strides");
-  if (x.bytes() == 0) return;
-  if (y.data() == nullptr) fail_argument(name, " of shape ", sizes, " has a null pointer for data");
-  if (overlap(y.data(), x.bytes(), alias.data, alias.bytes) && static_cast<const void*>(y.data()) != alias.data) {
+  const Memory output{name, y.data(), x.bytes()};
+  if (output.bytes == 0) return output;
+  if (output.data == nullptr) fail_argument(name, " of shape ", sizes, " has a null pointer for data");
+  if (output.data != alias.data && overlap(output.data, output.bytes, alias.data, alias.bytes)) {
     fail_argument(name, " overlaps part of ", alias.name, ": expected the same memory, or memory of its own");
   }
-  for (const Memory& other : others) check_apart(name, y, x, other);
+  for (const Memory& other : others) check_apart(output, other);
+  return output;
 }
 
 inline std::string short_number(double value) {

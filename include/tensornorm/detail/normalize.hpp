@@ -19,14 +19,14 @@
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-/// The numbers that a block's channels are mapped with, double [channels of the block] each:
+/// The numbers that a packet of channels is mapped with:
 ///   forward   y = (x - mean) * scale + shift
 ///   backward  dx = dy * scale - (x - mean) * slope - shift
-struct alignas(cache_line) ChannelNumbers {
-  double mean[block_lanes];   // of the batch, or the running mean
-  double scale[block_lanes];  // weight * invstd
-  double slope[block_lanes];  // backward only: weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
-  double shift[block_lanes];  // forward: bias; backward: weight * invstd * sum(dy) / n
+struct ChannelNumbers {
+  Packet<double> mean;   // of the batch, or the running mean
+  Packet<double> scale;  // weight * invstd
+  Packet<double> shift;  // forward: bias; backward: weight * invstd * sum(dy) / n
+  Packet<double> slope;  // backward only: weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
 };
 
 /// 1 / sqrt(m2 / n + eps).
@@ -40,34 +40,45 @@ inline void invert_deviations(const double* m2, Index channels, double n, double
   });
 }
 
-// What fills them reads [count], and writes the numbers of `count` channels and what lies in their last packet.
-
-/// The numbers as doubles, or 0 without any.
-template <typename Scalar>
-void fill_numbers(const Scalar* numbers, Index count, double* filled) {
-  for_each_packet<double>(count, [&](Index c, auto extent) {
-    const auto zero = Packet<double>::all(0);
-    store(filled + c, numbers == nullptr ? zero : load<double>(numbers + c, extent));
-  });
+/// Numbers from c on; `otherwise` where there are none.
+template <typename Scalar, typename Extent>
+Packet<double> numbers_or(double otherwise, const Scalar* numbers, Index c, Extent extent) {
+  return numbers == nullptr ? Packet<double>::all(otherwise) : load<double>(numbers + c, extent);
 }
 
-/// weight * invstd; the weight 1 without any.
-template <typename Scalar>
-void fill_scale(const Scalar* weight, const double* invstd, Index count, double* scale) {
-  if (weight == nullptr) return fill_numbers(invstd, count, scale);
-  for_each_packet<double>(count, [&](Index c, auto extent) {
-    store(scale + c, load<double>(weight + c, extent) * load<double>(invstd + c, extent));
-  });
-}
+// The numbers of a tensor's channels from c on, numbers(c, extent), from what a pass is given, [C] each. A weight or
+// bias that is null is 1 or 0.
 
-/// weight / sqrt(var + eps).
+/// Of a training forward.
 template <typename Scalar>
-void fill_running_scale(const Scalar* weight, const Scalar* var, double eps, Index count, double* scale) {
-  for_each_packet<double>(count, [&](Index c, auto extent) {
-    const auto invstd = inverse_deviation(load<double>(var + c, extent), 1, eps);
-    store(scale + c, weight == nullptr ? invstd : load<double>(weight + c, extent) * invstd);
-  });
-}
+struct TrainingNumbers {
+  const double* mean;
+  const double* invstd;
+  const Scalar* weight;
+  const Scalar* bias;
+
+  template <typename Extent>
+  ChannelNumbers operator()(Index c, Extent extent) const {
+    const auto scale = numbers_or(1, weight, c, extent) * load<double>(invstd + c, extent);
+    return {load<double>(mean + c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
+  }
+};
+
+/// Of a forward or backward in eval mode; mean may be null for a backward.
+template <typename Scalar>
+struct EvalNumbers {
+  const Scalar* mean;
+  const Scalar* var;
+  double eps;
+  const Scalar* weight;
+  const Scalar* bias;
+
+  template <typename Extent>
+  ChannelNumbers operator()(Index c, Extent extent) const {
+    const auto scale = numbers_or(1, weight, c, extent) * inverse_deviation(load<double>(var + c, extent), 1, eps);
+    return {numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
+  }
+};
 
 // 1 or 0 a channel:
 
@@ -95,17 +106,14 @@ struct NormalizeEval {
   }
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
 
-  static std::array<Packet<double>, 3> fold(const ChannelNumbers& n, Index c) {
-    return {load<double>(n.mean + c), load<double>(n.scale + c), load<double>(n.shift + c)};
-  }
+  static std::array<Packet<double>, 3> fold(const ChannelNumbers& n) { return {n.mean, n.scale, n.shift}; }
   static std::array<Lane, 3> copying() { return {0, 1, Lane{-0.0}}; }
-  static Packet<double> fits(const ChannelNumbers& n, Index c) {
+  static Packet<double> fits(const ChannelNumbers& n) {
     // Of the shift: what brings no product back into range.
-    return leaves_room(load<double>(n.mean + c)) * fits_float(load<double>(n.scale + c)) *
-           leaves_room(load<double>(n.shift + c));
+    return leaves_room(n.mean) * fits_float(n.scale) * leaves_room(n.shift);
   }
-  static double exact(double copied, Index, const ChannelNumbers& n, Index c) {
-    return (copied - n.mean[c]) * n.scale[c] + n.shift[c];
+  static double exact(double copied, Index, const ChannelNumbers& n, Index lane) {
+    return (copied - n.mean[lane]) * n.scale[lane] + n.shift[lane];
   }
 };
 
@@ -118,14 +126,13 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
   Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 4>& c, Extent extent) const {
     return fma((load<Lane>(this->x + offset, extent) - c[0]) - c[1], c[2], c[3]);
   }
-  static std::array<Packet<double>, 4> fold(const ChannelNumbers& n, Index c) {
-    const auto mean = load<double>(n.mean + c), hi = rounded<Lane>(mean);
-    return {hi, mean - hi, load<double>(n.scale + c), load<double>(n.shift + c)};
+  static std::array<Packet<double>, 4> fold(const ChannelNumbers& n) {
+    const auto hi = rounded<Lane>(n.mean);
+    return {hi, n.mean - hi, n.scale, n.shift};
   }
   static std::array<Lane, 4> copying() { return {0, 0, 1, Lane{-0.0}}; }
-  static Packet<double> fits(const ChannelNumbers& n, Index c) {
-    const auto mean = load<double>(n.mean + c);
-    return NormalizeEval<T, Lane>::fits(n, c) * fits_float(mean - rounded<Lane>(mean));
+  static Packet<double> fits(const ChannelNumbers& n) {
+    return NormalizeEval<T, Lane>::fits(n) * fits_float(n.mean - rounded<Lane>(n.mean));
   }
 };
 

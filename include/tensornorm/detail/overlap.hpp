@@ -25,8 +25,8 @@ struct InCompany {
 
 /// Whether blocks can be mapped beside sums: there are several, of long runs, and what is streamed in whole packets
 /// starts aligned in each run.
-template <typename F, typename T, typename Fill>
-bool can_overlap(const Plan& plan, const Mapping<F, T, Fill>& map) {
+template <typename F, typename T, typename Numbers>
+bool can_overlap(const Plan& plan, const Mapping<F, T, Numbers>& map) {
   constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<LaneOf<T>>) * sizeof(T);
   const auto run_bytes = static_cast<std::uintptr_t>(plan.shape.inner) * sizeof(T);
   const bool aligned = reinterpret_cast<std::uintptr_t>(map.out) % packet_bytes == 0 && run_bytes % packet_bytes == 0;
@@ -34,10 +34,10 @@ bool can_overlap(const Plan& plan, const Mapping<F, T, Fill>& map) {
 }
 
 /// The block that has been reduced last, and waits to be mapped beside the sums of the next one.
-template <typename F, typename T, typename Fill>
+template <typename F, typename T, typename Numbers>
 class BlockBehind {
  public:
-  explicit BlockBehind(const Mapping<F, T, Fill>& mapping) : mapping_(mapping), map_(mapping.f) {}
+  explicit BlockBehind(const Mapping<F, T, Numbers>& mapping) : mapping_(mapping), map_(mapping.f, mapping.numbers) {}
 
   /// Reduces `block` and maps this one beside it, with the same results as one after the other.
   template <typename R>
@@ -65,7 +65,7 @@ class BlockBehind {
   void wait(Index block) {
     const Box box = mapping_.plan.box(block, 0);
     block_ = block;
-    map_.fold(box.channel_begin, box.channels(), mapping_.fill);
+    map_.fold(box.channel_begin, box.channels());
   }
 
   void map_alone() const {
@@ -75,20 +75,20 @@ class BlockBehind {
   }
 
  private:
-  const Mapping<F, T, Fill>& mapping_;
-  BlockMap<F, LaneOf<T>> map_;
+  const Mapping<F, T, Numbers>& mapping_;
+  typename Mapping<F, T, Numbers>::Map map_;
   Index block_ = 0;
 };
 
 /// As reduce_and_map(), with the same bits, for a reduction that takes company. O(values).
-template <typename Device, typename R, typename Finish, typename F, typename T, typename Fill>
+template <typename Device, typename R, typename Finish, typename F, typename T, typename Numbers>
 void reduce_and_map_beside(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
-                           Scratch& scratch, const Finish& finish, const Mapping<F, T, Fill>& map) {
+                           Scratch& scratch, const Finish& finish, const Mapping<F, T, Numbers>& map) {
   if (shares_chunks(device, plan, value_bytes) || !can_overlap(plan, map)) {
     return reduce_and_map(device, plan, value_bytes, r, a, b, scratch, finish, map);
   }
   const auto work = [&](auto next) {
-    BlockBehind<F, T, Fill> behind(map);
+    BlockBehind<F, T, Numbers> behind(map);
     const auto finish_and_wait = [&](Index block) {
       const Box box = plan.box(block, 0);
       finish(box.channel_begin, box.channel_end);

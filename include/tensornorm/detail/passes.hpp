@@ -20,33 +20,33 @@ inline constexpr Index prefetch_bytes = 8 * 1024;    // ahead of an element pass
 inline constexpr Index prefetch_rows = 4;            // the same where a block is a column of the rows; not measured
 inline constexpr Index parallel_bytes = 128 * 1024;  // of x, from where on threads are woken
 
-/// The numbers of a block of channels, folded for an operation F and ready for the element pass.
-template <typename F, typename Lane>
+/// The numbers of a block of channels, folded for an operation F and ready for the element pass. They come from
+/// numbers(c, extent), as those of normalize.hpp.
+template <typename F, typename Lane, typename Numbers>
 class BlockMap {
  public:
   /// Of no block yet.
-  explicit BlockMap(const F& f) : f_(f) {}
-  template <typename Fill>
-  BlockMap(const F& f, Index first, Index count, const Fill& fill) : f_(f) {
-    fold(first, count, fill);
+  BlockMap(const F& f, const Numbers& numbers) : f_(f), numbers_(numbers) {}
+  BlockMap(const F& f, const Numbers& numbers, Index first, Index count) : f_(f), numbers_(numbers) {
+    fold(first, count);
   }
 
-  /// fill(first, count, numbers) gives the numbers of `count` channels of the tensor from `first` on.
-  template <typename Fill>
-  void fold(Index first, Index count, const Fill& fill) {
-    const Index last = round_down(count - 1, width<double>);  // a packet that may end beyond the channels
-    for (double* of : {numbers_.mean, numbers_.scale, numbers_.slope, numbers_.shift}) {
-      store(of + last, Packet<double>::all(0));
-    }
-    fill(first, count, numbers_);
+  /// Of `count` channels of the tensor from `first` on.
+  void fold(Index first, Index count) {
+    first_ = first;
     auto fit = Packet<double>::all(1);
-    for_each_packet<double>(count, [&](Index c, auto) {
-      const auto folded = F::fold(numbers_, c);
+    for_each_packet<double>(count, [&](Index c, auto extent) {
+      const ChannelNumbers numbers = numbers_(first + c, extent);
+      const auto folded = F::fold(numbers);
       for (std::size_t k = 0; k < folded.size(); ++k) store(table_.values[k] + c, folded[k]);
-      if constexpr (std::is_same_v<Lane, float>) fit = fit * F::fits(numbers_, c);
+      if constexpr (std::is_same_v<Lane, float>) fit = fit * F::fits(numbers);
     });
     all_fit_ = all_of(fit);
-    if (!all_fit_) copy_wide_channels(count);
+    if (all_fit_) return;
+    for_each_wide_channel(count, [&](Index c, const ChannelNumbers&, Index) {  // which the vector pass is to copy
+      const auto copying = F::copying();
+      for (std::size_t k = 0; k < copying.size(); ++k) table_.values[k][c] = copying[k];
+    });
   }
 
   template <typename T>
@@ -64,60 +64,58 @@ class BlockMap {
   }
 
  private:
-  bool fits(Index c) const {
-    const Index lane = c % width<double>;
-    return F::fits(numbers_, c - lane)[lane] == 1;
+  /// each(c, numbers, lane) for the channels that float lanes cannot compute; theirs is one lane of the numbers. Rare.
+  template <typename Each>
+  void for_each_wide_channel(Index count, const Each& each) const {
+    for_each_packet<double>(count, [&](Index c, auto extent) {
+      const ChannelNumbers numbers = numbers_(first_ + c, extent);
+      const auto fits = F::fits(numbers);
+      for (Index lane = 0; lane < std::min(width<double>, count - c); ++lane) {
+        if (fits[lane] != 1) each(c + lane, numbers, lane);
+      }
+    });
   }
-
-  /// The channels that float lanes cannot compute: the vector pass is to copy them.
-  void copy_wide_channels(Index count) {
-    for (Index c = 0; c < count; ++c) {
-      if (fits(c)) continue;
-      const auto copying = F::copying();
-      for (std::size_t k = 0; k < copying.size(); ++k) table_.values[k][c] = copying[k];
-    }
-  }
-  /// They are then computed in double where they lie, one by one. Rare.
+  /// Computes them in double where they lie.
   template <typename T>
   void map_wide_channels(const Plan& plan, const Box& box, T* out) const {
-    for (Index c = 0; c < box.channels(); ++c) {
-      if (fits(c)) continue;
+    for_each_wide_channel(box.channels(), [&](Index c, const ChannelNumbers& numbers, Index lane) {
       for (Index o = box.outer_begin; o < box.outer_end; ++o) {
         for (Index i = box.inner_begin; i < box.inner_end; ++i) {
           const Index offset = plan.shape.offset(o, box.channel_begin + c, i);
-          const double value = f_.exact(static_cast<double>(out[offset]), offset, numbers_, c);
+          const double value = f_.exact(static_cast<double>(out[offset]), offset, numbers, lane);
           out[offset] = static_cast<T>(static_cast<LaneOf<T>>(value));
         }
       }
-    }
+    });
   }
 
   F f_;
-  ChannelNumbers numbers_;
+  Numbers numbers_;
   Coefficients<Lane, F::coefficients> table_;
-  bool all_fit_;
+  Index first_ = 0;
+  bool all_fit_ = true;
 };
 
-/// map(block)(box), as map_all() calls it, for an operation f; fill() gives the numbers of a range of channels.
-template <typename F, typename T, typename Fill>
+/// map(block)(box), as map_all() calls it, for an operation f and the numbers of the tensor's channels.
+template <typename F, typename T, typename Numbers>
 struct Mapping {
-  using Map = BlockMap<F, LaneOf<T>>;
+  using Map = BlockMap<F, LaneOf<T>, Numbers>;
   const Plan& plan;
   F f;
   T* out;
   Movement movement;
-  Fill fill;
+  Numbers numbers;
 
   auto operator()(Index block) const {
     const Box whole = plan.box(block, 0);
-    return [this, map = Map(f, whole.channel_begin, whole.channels(), fill)](const Box& box) {
+    return [this, map = Map(f, numbers, whole.channel_begin, whole.channels())](const Box& box) {
       map(plan, box, out, movement);
     };
   }
 };
-template <typename F, typename T, typename Fill>
-Mapping<F, T, Fill> mapping(const Plan& plan, const F& f, T* out, const Movement& movement, const Fill& fill) {
-  return {plan, f, out, movement, fill};
+template <typename F, typename T, typename Numbers>
+Mapping<F, T, Numbers> mapping(const Plan& plan, const F& f, T* out, const Movement& movement, const Numbers& numbers) {
+  return {plan, f, out, movement, numbers};
 }
 
 // `second`: the element pass follows one that read the block, and is followed by one that reads the neighbour.
@@ -167,23 +165,20 @@ Index scratch_size(const Device& device, const Plan& plan, Index value_bytes) {
 /// a and b of one block of channels, chunk after chunk. a, b: double [C].
 template <typename R>
 void reduce_block(const Plan& plan, Index block, const R& r, double* a, double* b) {
+  const Box start = plan.box(block, 0);
+  const Index first = start.channel_begin;
+  r.box(plan, start, a + first, b + first);
   double box_a[block_lanes], box_b[block_lanes];
-  Index before = 0;
-  for (Index chunk = 0; chunk < plan.chunks; ++chunk) {
+  Index before = start.per_channel();
+  for (Index chunk = 1; chunk < plan.chunks; ++chunk) {
     const Box box = plan.box(block, chunk);
-    const Index first = box.channel_begin;
-    if (chunk == 0) {
-      r.box(plan, box, a + first, b + first);
-    } else {
-      r.box(plan, box, box_a, box_b);
-      for (Index c = 0; c < box.channels(); ++c) {
-        r.merge(before, box.per_channel(), a[first + c], b[first + c], box_a[c], box_b[c]);
-      }
+    r.box(plan, box, box_a, box_b);
+    for (Index c = 0; c < box.channels(); ++c) {
+      r.merge(before, box.per_channel(), a[first + c], b[first + c], box_a[c], box_b[c]);
     }
     before += box.per_channel();
   }
-  const Box any = plan.box(block, 0);
-  r.complete(plan, any, a + any.channel_begin);
+  r.complete(plan, start, a + first);
 }
 
 /// a and b of all channels, in the same order as block by block, so with the same bits. O(values).

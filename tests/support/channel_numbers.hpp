@@ -1,0 +1,52 @@
+// The numbers that channels are mapped with, one channel at a time.
+#pragma once
+
+#include <tensornorm/detail/passes.hpp>
+
+namespace tn_test {
+
+using tensornorm::detail::ChannelNumbers;
+using tensornorm::detail::Index;
+using tensornorm::detail::Packet;
+
+/// As ChannelNumbers, of one channel.
+struct NumbersOfOne {
+  double mean, scale, shift, slope = 0;
+};
+
+inline Index lanes_of(tensornorm::detail::Whole) { return tensornorm::detail::width<double>; }
+inline Index lanes_of(tensornorm::detail::Part part) { return part.count; }
+
+/// numbers(c, extent), as BlockMap wants it, of a function that gives a channel's: which is called for no channel
+/// outside the extent.
+template <typename OfChannel>
+auto in_packets(const OfChannel& of_channel) {
+  return [of_channel](Index c, auto extent) {
+    constexpr auto W = static_cast<std::size_t>(tensornorm::detail::width<double>);
+    double mean[W] = {}, scale[W] = {}, shift[W] = {}, slope[W] = {};
+    for (Index lane = 0; lane < lanes_of(extent); ++lane) {
+      const NumbersOfOne numbers = of_channel(c + lane);
+      mean[lane] = numbers.mean, scale[lane] = numbers.scale;
+      shift[lane] = numbers.shift, slope[lane] = numbers.slope;
+    }
+    using tensornorm::detail::load;
+    return ChannelNumbers{load<double>(mean), load<double>(scale), load<double>(shift), load<double>(slope)};
+  };
+}
+
+/// The map of a block of channels with these numbers.
+template <typename F, typename Lane, typename OfChannel>
+auto block_map(const F& f, Index first, Index count, const OfChannel& of_channel) {
+  const auto numbers = in_packets(of_channel);
+  return tensornorm::detail::BlockMap<F, Lane, std::decay_t<decltype(numbers)>>(f, numbers, first, count);
+}
+
+/// Whether float lanes can compute a channel of these numbers, by what an operation F says.
+template <typename F>
+bool fits(const NumbersOfOne& numbers) {
+  const auto all = [](double number) { return Packet<double>::all(number); };
+  return tensornorm::detail::all_of(
+      F::fits({all(numbers.mean), all(numbers.scale), all(numbers.shift), all(numbers.slope)}));
+}
+
+}  // namespace tn_test
