@@ -1460,15 +1460,15 @@ Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
   }
   const int axis = channel_axis < 0 ? channel_axis + Rank : channel_axis;
   Eigen::Index before = 1, after = 1, all = 1;
-  bool counted = true;
+  bool counted = true, empty = false;
   for (int i = 0; i < Rank; ++i) {
     const Eigen::Index size = x.dimensions[static_cast<std::size_t>(i)];
     if (size < 0) fail_argument(name, " has a negative size: ", x.dimensions);
+    empty = empty || size == 0;
     if (i != axis)
       counted = !__builtin_mul_overflow(i < axis ? before : after, size, i < axis ? &before : &after) && counted;
     counted = !__builtin_mul_overflow(all, size, &all) && counted;
   }
-  const bool empty = std::find(x.dimensions.begin(), x.dimensions.end(), 0) != x.dimensions.end();
   if (!empty && (!counted || all > x.most)) {
     fail_argument(name, " of shape ", x.dimensions, " has more elements than its index type can count");
   }
@@ -2603,7 +2603,7 @@ class BlockMap {
   bool all_fit_ = true;
 };
 
-/// map(block)(box), as map_all() calls it, for an operation f and the numbers of the tensor's channels.
+/// map(start)(box), as map_all() calls it, for an operation f and the numbers of the tensor's channels.
 template <typename F, typename T, typename Numbers>
 struct Mapping {
   using Map = BlockMap<F, LaneOf<T>, Numbers>;
@@ -2613,9 +2613,8 @@ struct Mapping {
   Movement movement;
   Numbers numbers;
 
-  auto operator()(Index block) const {
-    const Box whole = plan.box(block, 0);
-    return [this, map = Map(f, numbers, whole.channel_begin, whole.channels())](const Box& box) {
+  auto operator()(const Box& start) const {
+    return [this, map = Map(f, numbers, start.channel_begin, start.channels())](const Box& box) {
       map(plan, box, out, movement);
     };
   }
@@ -2718,14 +2717,15 @@ void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& 
   }
 }
 
-/// map(block)(box) for all boxes. map(block) must be callable from many threads at once. O(values).
+/// map(start)(box) for all boxes, `start` being the first of the same block. map(start) must be callable from many
+/// threads at once. O(values).
 template <typename Device, typename Map>
 void map_all(const Device& device, const Plan& plan, Index value_bytes, bool last_to_first, const Map& map) {
   const Index chunks = plan.chunks, blocks = plan.blocks;
   if (!worth_threads(device, plan, value_bytes)) {
     const auto order = [&](Index k, Index count) { return last_to_first ? count - 1 - k : k; };
     for (Index b = 0; b < blocks; ++b) {
-      const auto map_box = map(order(b, blocks));
+      const auto map_box = map(plan.box(order(b, blocks), 0));
       for (Index k = 0; k < chunks; ++k) map_box(plan.box(order(b, blocks), order(k, chunks)));
     }
     return;
@@ -2734,7 +2734,7 @@ void map_all(const Device& device, const Plan& plan, Index value_bytes, bool las
     Index item;
     for (bool more = next(item); more;) {
       const Index block = item / chunks;
-      const auto map_box = map(block);  // folds the block's numbers: once for all chunks in a row
+      const auto map_box = map(plan.box(block, 0));  // folds the block's numbers: once for all chunks in a row
       do {
         map_box(plan.box(block, item % chunks));
         more = next(item);
@@ -2761,10 +2761,11 @@ void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, c
   }
   const auto work = [&](Index block) {
     reduce_block(plan, block, r, a, b);
-    const Box box = plan.box(block, 0);
-    finish(box.channel_begin, box.channel_end);
-    const auto map_box = map(block);
-    for (Index chunk = plan.chunks - 1; chunk >= 0; --chunk) map_box(plan.box(block, chunk));
+    const Box start = plan.box(block, 0);
+    finish(start.channel_begin, start.channel_end);
+    const auto map_box = map(start);
+    for (Index chunk = plan.chunks - 1; chunk > 0; --chunk) map_box(plan.box(block, chunk));
+    map_box(start);
   };
   if (worth_threads(device, plan, value_bytes)) return for_each_item(device, plan.blocks, work);
   for (Index block = 0; block < plan.blocks; ++block) work(block);
@@ -3483,11 +3484,10 @@ inline void check_apart(const Memory& output, const Memory& other) {
   }
 }
 
-/// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it, and
-/// apart from `others`. The memory that will be written: none if it is still to be found.
-template <typename Y, typename T, int Rank, std::size_t N>
-Memory check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias,
-                    const std::array<Memory, N>& others) {
+/// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it. The
+/// memory that will be written: none if it is still to be found.
+template <typename Y, typename T, int Rank>
+Memory check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias) {
   static_assert(EigenTraits<Y>::has_memory, "tensornorm: an output must have memory of its own or mapped");
   const auto sizes = dimensions_of(y);
   if (sizes != x.dimensions) {
@@ -3501,7 +3501,6 @@ Memory check_output(const char* name, const Y& y, const Operand<T, Rank>& x, con
   if (output.data != alias.data && overlap(output.data, output.bytes, alias.data, alias.bytes)) {
     fail_argument(name, " overlaps part of ", alias.name, ": expected the same memory, or memory of its own");
   }
-  for (const Memory& other : others) check_apart(output, other);
   return output;
 }
 
@@ -3616,17 +3615,17 @@ struct LayerState {
     check_vector("bias_grad", bias_grad.size(), num_features);
   }
 
-  /// The memory that no output may overlap.
-  std::array<Memory, 6> memory() const {
-    const auto of = [](const char* name, const Vector& v) {
-      return Memory{name, v.data(), static_cast<std::size_t>(v.size()) * sizeof(Scalar)};
+  /// No output may overlap what the layer owns.
+  void check_apart(const Memory& output) const {
+    const auto check = [&output](const char* name, const Vector& v) {
+      detail::check_apart(output, {name, v.data(), static_cast<std::size_t>(v.size()) * sizeof(Scalar)});
     };
-    return {of("weight", weight),
-            of("bias", bias),
-            of("running_mean", running_mean),
-            of("running_var", running_var),
-            of("weight_grad", weight_grad),
-            of("bias_grad", bias_grad)};
+    check("weight", weight);
+    check("bias", bias);
+    check("running_mean", running_mean);
+    check("running_var", running_var);
+    check("weight_grad", weight_grad);
+    check("bias_grad", bias_grad);
   }
 };
 
@@ -4055,7 +4054,7 @@ class BatchNorm {
     using Passes = LayerPasses<std::remove_const_t<T>, Device>;
     if (!state_.training) return std::as_const(*this).forward_operand(device, x, y);
     const auto view = state_.checked_view(x, true);
-    detail::check_output("y", y, x, {"x", x.data, x.bytes()}, state_.memory());
+    state_.check_apart(detail::check_output("y", y, x, {"x", x.data, x.bytes()}));
     reserve(partials_, functional::scratch_doubles(device, view));
     detail::give_sizes(y, x.dimensions);
     if (view.size() == 0) return;
@@ -4074,7 +4073,7 @@ class BatchNorm {
     }
     const bool running = state_.has_running_stats();
     const auto view = state_.checked_view(x, !running);
-    detail::check_output("y", y, x, {"x", x.data, x.bytes()}, state_.memory());
+    state_.check_apart(detail::check_output("y", y, x, {"x", x.data, x.bytes()}));
     std::vector<double> statistics, partials;  // of the batch, where there are no running statistics
     if (!running && view.size() > 0) {
       reserve(statistics, 3 * num_features());
@@ -4099,8 +4098,9 @@ class BatchNorm {
     const auto view = state_.checked_view(x, again);
     state_.check_dy(dy, x);
     if (state_.training && view.size() > 0) check_remembered(view.shape.per_channel());
-    const auto output = detail::check_output("dx", dx, x, {"dy", dy.data, dy.bytes()}, state_.memory());
+    const auto output = detail::check_output("dx", dx, x, {"dy", dy.data, dy.bytes()});
     detail::check_apart(output, {"x", x.data, x.bytes()});
+    state_.check_apart(output);
     reserve(work_, 5 * num_features());
     reserve(partials_, functional::scratch_doubles(device, view));
     detail::give_sizes(dx, x.dimensions);

@@ -214,7 +214,7 @@ class BatchNorm {
     using Passes = LayerPasses<std::remove_const_t<T>, Device>;
     if (!state_.training) return std::as_const(*this).forward_operand(device, x, y);
     const auto view = state_.checked_view(x, true);
-    detail::check_output("y", y, x, {"x", x.data, x.bytes()}, state_.memory());
+    state_.check_apart(detail::check_output("y", y, x, {"x", x.data, x.bytes()}));
     reserve(partials_, functional::scratch_doubles(device, view));
     detail::give_sizes(y, x.dimensions);
     if (view.size() == 0) return;
@@ -233,7 +233,7 @@ class BatchNorm {
     }
     const bool running = state_.has_running_stats();
     const auto view = state_.checked_view(x, !running);
-    detail::check_output("y", y, x, {"x", x.data, x.bytes()}, state_.memory());
+    state_.check_apart(detail::check_output("y", y, x, {"x", x.data, x.bytes()}));
     std::vector<double> statistics, partials;  // of the batch, where there are no running statistics
     if (!running && view.size() > 0) {
       reserve(statistics, 3 * num_features());
@@ -258,8 +258,9 @@ class BatchNorm {
     const auto view = state_.checked_view(x, again);
     state_.check_dy(dy, x);
     if (state_.training && view.size() > 0) check_remembered(view.shape.per_channel());
-    const auto output = detail::check_output("dx", dx, x, {"dy", dy.data, dy.bytes()}, state_.memory());
+    const auto output = detail::check_output("dx", dx, x, {"dy", dy.data, dy.bytes()});
     detail::check_apart(output, {"x", x.data, x.bytes()});
+    state_.check_apart(output);
     reserve(work_, 5 * num_features());
     reserve(partials_, functional::scratch_doubles(device, view));
     detail::give_sizes(dx, x.dimensions);

@@ -168,7 +168,7 @@ TEST_CASE("passes: every box is mapped once, on any number of threads, from eith
       for (const bool last_to_first : {false, true}) {
         INFO(name_of(shape, threads));
         std::vector<std::atomic<unsigned char>> visits(static_cast<std::size_t>(shape.size()));
-        map_all(device, plan, 4, last_to_first, [&](Index) {
+        map_all(device, plan, 4, last_to_first, [&](const Box&) {
           return [&](const Box& box) {
             for_each_element(plan.shape, box, [&](Index, Index at) { ++visits[static_cast<std::size_t>(at)]; });
           };

@@ -2,7 +2,6 @@
 // for the same mistake, ours begins with it.
 #pragma once
 
-#include <array>
 #include <cmath>
 #include <cstdio>
 
@@ -97,11 +96,10 @@ inline void check_apart(const Memory& output, const Memory& other) {
   }
 }
 
-/// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it, and
-/// apart from `others`. The memory that will be written: none if it is still to be found.
-template <typename Y, typename T, int Rank, std::size_t N>
-Memory check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias,
-                    const std::array<Memory, N>& others) {
+/// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it. The
+/// memory that will be written: none if it is still to be found.
+template <typename Y, typename T, int Rank>
+Memory check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias) {
   static_assert(EigenTraits<Y>::has_memory, "tensornorm: an output must have memory of its own or mapped");
   const auto sizes = dimensions_of(y);
   if (sizes != x.dimensions) {
@@ -115,7 +113,6 @@ Memory check_output(const char* name, const Y& y, const Operand<T, Rank>& x, con
   if (output.data != alias.data && overlap(output.data, output.bytes, alias.data, alias.bytes)) {
     fail_argument(name, " overlaps part of ", alias.name, ": expected the same memory, or memory of its own");
   }
-  for (const Memory& other : others) check_apart(output, other);
   return output;
 }
 

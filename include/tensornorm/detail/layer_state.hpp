@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 
 #include "../functional.hpp"
@@ -98,17 +97,17 @@ struct LayerState {
     check_vector("bias_grad", bias_grad.size(), num_features);
   }
 
-  /// The memory that no output may overlap.
-  std::array<Memory, 6> memory() const {
-    const auto of = [](const char* name, const Vector& v) {
-      return Memory{name, v.data(), static_cast<std::size_t>(v.size()) * sizeof(Scalar)};
+  /// No output may overlap what the layer owns.
+  void check_apart(const Memory& output) const {
+    const auto check = [&output](const char* name, const Vector& v) {
+      detail::check_apart(output, {name, v.data(), static_cast<std::size_t>(v.size()) * sizeof(Scalar)});
     };
-    return {of("weight", weight),
-            of("bias", bias),
-            of("running_mean", running_mean),
-            of("running_var", running_var),
-            of("weight_grad", weight_grad),
-            of("bias_grad", bias_grad)};
+    check("weight", weight);
+    check("bias", bias);
+    check("running_mean", running_mean);
+    check("running_var", running_var);
+    check("weight_grad", weight_grad);
+    check("bias_grad", bias_grad);
   }
 };
 

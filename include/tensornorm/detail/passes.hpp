@@ -96,7 +96,7 @@ class BlockMap {
   bool all_fit_ = true;
 };
 
-/// map(block)(box), as map_all() calls it, for an operation f and the numbers of the tensor's channels.
+/// map(start)(box), as map_all() calls it, for an operation f and the numbers of the tensor's channels.
 template <typename F, typename T, typename Numbers>
 struct Mapping {
   using Map = BlockMap<F, LaneOf<T>, Numbers>;
@@ -106,9 +106,8 @@ struct Mapping {
   Movement movement;
   Numbers numbers;
 
-  auto operator()(Index block) const {
-    const Box whole = plan.box(block, 0);
-    return [this, map = Map(f, numbers, whole.channel_begin, whole.channels())](const Box& box) {
+  auto operator()(const Box& start) const {
+    return [this, map = Map(f, numbers, start.channel_begin, start.channels())](const Box& box) {
       map(plan, box, out, movement);
     };
   }
@@ -211,14 +210,15 @@ void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& 
   }
 }
 
-/// map(block)(box) for all boxes. map(block) must be callable from many threads at once. O(values).
+/// map(start)(box) for all boxes, `start` being the first of the same block. map(start) must be callable from many
+/// threads at once. O(values).
 template <typename Device, typename Map>
 void map_all(const Device& device, const Plan& plan, Index value_bytes, bool last_to_first, const Map& map) {
   const Index chunks = plan.chunks, blocks = plan.blocks;
   if (!worth_threads(device, plan, value_bytes)) {
     const auto order = [&](Index k, Index count) { return last_to_first ? count - 1 - k : k; };
     for (Index b = 0; b < blocks; ++b) {
-      const auto map_box = map(order(b, blocks));
+      const auto map_box = map(plan.box(order(b, blocks), 0));
       for (Index k = 0; k < chunks; ++k) map_box(plan.box(order(b, blocks), order(k, chunks)));
     }
     return;
@@ -227,7 +227,7 @@ void map_all(const Device& device, const Plan& plan, Index value_bytes, bool las
     Index item;
     for (bool more = next(item); more;) {
       const Index block = item / chunks;
-      const auto map_box = map(block);  // folds the block's numbers: once for all chunks in a row
+      const auto map_box = map(plan.box(block, 0));  // folds the block's numbers: once for all chunks in a row
       do {
         map_box(plan.box(block, item % chunks));
         more = next(item);
@@ -254,10 +254,11 @@ void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, c
   }
   const auto work = [&](Index block) {
     reduce_block(plan, block, r, a, b);
-    const Box box = plan.box(block, 0);
-    finish(box.channel_begin, box.channel_end);
-    const auto map_box = map(block);
-    for (Index chunk = plan.chunks - 1; chunk >= 0; --chunk) map_box(plan.box(block, chunk));
+    const Box start = plan.box(block, 0);
+    finish(start.channel_begin, start.channel_end);
+    const auto map_box = map(start);
+    for (Index chunk = plan.chunks - 1; chunk > 0; --chunk) map_box(plan.box(block, chunk));
+    map_box(start);
   };
   if (worth_threads(device, plan, value_bytes)) return for_each_item(device, plan.blocks, work);
   for (Index block = 0; block < plan.blocks; ++block) work(block);
