@@ -95,7 +95,8 @@ struct Origins {
 template <>
 class Origins<double> {
  public:
-  Origins(const Plan& plan, const Box& box, const double* x) {
+  /// Not inlined, as g++ 12 would not see that what is read is filled.
+  [[gnu::noinline]] Origins(const Plan& plan, const Box& box, const double* x) {
     const Shape& shape = plan.shape;
     for (Index c = 0; c < box.channels(); ++c) {
       const double* first = x + shape.offset(0, box.channel_begin + c, 0);
