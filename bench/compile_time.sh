@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the library costs a compiler: bench/compile_time.sh [REPETITIONS]. Exits 1 when including it takes a compiler 1.3
-# times the instructions that Eigen's own Tensor header does, or more: valgrind counts the same ones on every machine
-# and however busy it is. Seconds are for the reader: processor seconds, the least of runs taken in turns.
+# times the instructions that Eigen's own Tensor header does, or more: valgrind's counts differ by a few thousandths from
+# run to run, however busy the machine is. Seconds are for the reader: processor seconds, the least of runs taken in turns.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 repetitions=${1:-9}

@@ -1932,7 +1932,7 @@ struct RunAhead {
 
 /// In rows of `lanes` lanes, each `gap` behind the one before: a tile of as many rows, in the order of memory, which is
 /// not that of the sums. Asked for in the order of the sums, a tensor beyond the caches took up to twice as long on
-/// AMD's Zen 3. An object serves one tile.
+/// AMD's Zen 3. An object serves one tile; it keeps `skipped`, as a multiplication a line took 8 % longer there.
 struct TileAhead {
   Index distance, lanes, gap;
   Index asked = 0, row_end = lanes, skipped = 0;  // elements asked for, the row that is next ends, gaps before it
@@ -2534,9 +2534,7 @@ class BlockMap {
  public:
   /// Of no block yet.
   BlockMap(const F& f, const Numbers& numbers) : f_(f), numbers_(numbers) {}
-  BlockMap(const F& f, const Numbers& numbers, Index first, Index count) : f_(f), numbers_(numbers) {
-    fold(first, count);
-  }
+  BlockMap(const F& f, const Numbers& numbers, Index first, Index count) : BlockMap(f, numbers) { fold(first, count); }
 
   /// Of `count` channels of the tensor from `first` on.
   void fold(Index first, Index count) {
@@ -3485,8 +3483,8 @@ inline void check_apart(const Memory& output, const Memory& other) {
   }
 }
 
-/// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it. The
-/// memory that will be written: none if it is still to be found.
+/// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it.
+/// Returns the memory that will be written: none if it is still to be found.
 template <typename Y, typename T, int Rank>
 Memory check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias) {
   static_assert(EigenTraits<Y>::has_memory, "tensornorm: an output must have memory of its own or mapped");

@@ -213,7 +213,7 @@ TEST_CASE("backward: eval, float") { check_gradient<GradientEval<float, float>, 
 TEST_CASE("backward: eval, double") { check_gradient<GradientEval<double, double>, double>(); }
 
 TEST_CASE("backward: the numbers of a training backward, with and without weight") {
-  constexpr Index channels = 11, W = width<double>;
+  constexpr Index channels = 11;
   std::vector<double> mean, invstd, dy, dy_dev;
   std::vector<float> weight;
   for (Index c = 0; c < channels; ++c) {
@@ -223,18 +223,10 @@ TEST_CASE("backward: the numbers of a training backward, with and without weight
   }
   for (const float* of : std::initializer_list<const float*>{weight.data(), nullptr}) {
     const GradientNumbers<float> numbers{mean.data(), invstd.data(), of, dy.data(), dy_dev.data(), 1.0 / 6, 1.0 / 5};
-    for (Index c = 0; c < channels; c += W) {
-      const Index lanes = std::min(W, channels - c);
-      const ChannelNumbers some = lanes == W ? numbers(c, Whole{}) : numbers(c, Part{lanes});
-      for (Index lane = 0; lane < lanes; ++lane) {
-        const auto i = static_cast<std::size_t>(c + lane);
-        const double scale = (of == nullptr ? 1 : static_cast<double>(weight[i])) * invstd[i];
-        CHECK(some.mean[lane] == mean[i]);
-        CHECK(some.scale[lane] == doctest::Approx(scale).epsilon(1e-15));
-        CHECK(some.shift[lane] == doctest::Approx(scale * dy[i] / 6).epsilon(1e-15));
-        CHECK(some.slope[lane] == doctest::Approx(scale * invstd[i] * invstd[i] * dy_dev[i] / 5).epsilon(1e-15));
-      }
-    }
+    check_numbers(numbers, channels, [&](std::size_t c) {
+      const double scale = (of == nullptr ? 1 : static_cast<double>(weight[c])) * invstd[c];
+      return NumbersOfOne{mean[c], scale, scale * dy[c] / 6, scale * invstd[c] * invstd[c] * dy_dev[c] / 5};
+    });
   }
 }
 

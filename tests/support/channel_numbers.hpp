@@ -1,6 +1,8 @@
 // The numbers that channels are mapped with, one channel at a time.
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <tensornorm/detail/passes.hpp>
 
 namespace tn_test {
@@ -32,6 +34,24 @@ auto in_packets(const OfChannel& of_channel) {
     using tensornorm::detail::load;
     return ChannelNumbers{load<double>(mean), load<double>(scale), load<double>(shift), load<double>(slope)};
   };
+}
+
+/// That numbers(c, extent), asked for packets and for what is left of one, are exact(c), but for roundings of products.
+template <typename Numbers, typename Exact>
+void check_numbers(const Numbers& numbers, Index channels, const Exact& exact) {
+  constexpr Index W = tensornorm::detail::width<double>;
+  for (Index c = 0; c < channels; c += W) {
+    const Index lanes = std::min(W, channels - c);
+    const ChannelNumbers some =
+        lanes == W ? numbers(c, tensornorm::detail::Whole{}) : numbers(c, tensornorm::detail::Part{lanes});
+    for (Index lane = 0; lane < lanes; ++lane) {
+      const NumbersOfOne of = exact(static_cast<std::size_t>(c + lane));
+      CHECK(some.mean[lane] == of.mean);
+      CHECK(some.scale[lane] == doctest::Approx(of.scale).epsilon(1e-15));
+      CHECK(some.shift[lane] == doctest::Approx(of.shift).epsilon(1e-15));
+      CHECK(some.slope[lane] == doctest::Approx(of.slope).epsilon(1e-15));
+    }
+  }
 }
 
 /// The map of a block of channels with these numbers.

@@ -43,7 +43,7 @@ struct RunAhead {
 
 /// In rows of `lanes` lanes, each `gap` behind the one before: a tile of as many rows, in the order of memory, which is
 /// not that of the sums. Asked for in the order of the sums, a tensor beyond the caches took up to twice as long on
-/// AMD's Zen 3. An object serves one tile.
+/// AMD's Zen 3. An object serves one tile; it keeps `skipped`, as a multiplication a line took 8 % longer there.
 struct TileAhead {
   Index distance, lanes, gap;
   Index asked = 0, row_end = lanes, skipped = 0;  // elements asked for, the row that is next ends, gaps before it

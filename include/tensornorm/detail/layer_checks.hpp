@@ -96,8 +96,8 @@ inline void check_apart(const Memory& output, const Memory& other) {
   }
 }
 
-/// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it. The
-/// memory that will be written: none if it is still to be found.
+/// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it.
+/// Returns the memory that will be written: none if it is still to be found.
 template <typename Y, typename T, int Rank>
 Memory check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias) {
   static_assert(EigenTraits<Y>::has_memory, "tensornorm: an output must have memory of its own or mapped");

@@ -27,9 +27,7 @@ class BlockMap {
  public:
   /// Of no block yet.
   BlockMap(const F& f, const Numbers& numbers) : f_(f), numbers_(numbers) {}
-  BlockMap(const F& f, const Numbers& numbers, Index first, Index count) : f_(f), numbers_(numbers) {
-    fold(first, count);
-  }
+  BlockMap(const F& f, const Numbers& numbers, Index first, Index count) : BlockMap(f, numbers) { fold(first, count); }
 
   /// Of `count` channels of the tensor from `first` on.
   void fold(Index first, Index count) {
