@@ -775,12 +775,19 @@ Floats<N> floats_of_half(const Words<N>& half) {
   return bits_as<Floats<N>>(all | (half & sign_bit));
 }
 
+/// Rounded to nearest-even; none is NaN.
+template <Index N>
+Words<N> bfloat16_of_numbers(const Floats<N>& floats) {
+  const auto bits = bits_as<Words<N>>(floats);
+  return bits + 0x7fffu + ((bits >> 16) & 1u);
+}
+
 /// Rounded to nearest-even.
 template <Index N>
 Words<N> bfloat16_of_floats(const Floats<N>& floats) {
   constexpr std::uint32_t quiet = 1u << 22;
   const auto bits = bits_as<Words<N>>(floats);
-  const Words<N> rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
+  const Words<N> rounded = bfloat16_of_numbers<N>(floats);
   return at_least<N>(bits & ~sign_bit, float_infinity + 1) ? bits | quiet : rounded;
 }
 
@@ -876,10 +883,26 @@ inline constexpr Index width = sizeof(typename Packet<Lane>::Raw) / sizeof(Lane)
 template <typename T>
 using LaneOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
-/// How much of a packet a step of a loop covers: all its lanes, or the first `count` of them.
+/// How much of a packet a step of a loop covers: all its lanes, or the first `count` of them; or two packets at once.
 struct Whole {};
 struct Part {
   Index count;
+};
+struct Two {};
+
+/// Two packets that follow each other. An operand that is one packet stands for both.
+template <typename Lane>
+struct PacketPair {
+  Packet<Lane> first, second;
+
+  PacketPair(Packet<Lane> a, Packet<Lane> b) : first(a), second(b) {}
+  PacketPair(Packet<Lane> both) : first(both), second(both) {}  // NOLINT(google-explicit-constructor)
+
+  friend PacketPair operator-(PacketPair a, PacketPair b) { return {a.first - b.first, a.second - b.second}; }
+  friend PacketPair operator*(PacketPair a, PacketPair b) { return {a.first * b.first, a.second * b.second}; }
+  friend PacketPair fma(PacketPair a, PacketPair b, PacketPair c) {
+    return {fma(a.first, b.first, c.first), fma(a.second, b.second, c.second)};
+  }
 };
 
 // -------------------------------------------------------------------------------- conversions, written once a width
@@ -1018,6 +1041,30 @@ Vector<std::uint16_t, N> round_floats(const Vector<float, N>& floats, const Eige
   return of_upper_halves<N>(half_of_floats<N>(floats));
 }
 
+/// Whether two packets of floats are rounded to memory of type T in fewer instructions than one after the other:
+/// bfloat16, where words of two packets fill a register when they have lost half, and one test finds NaN in both.
+template <typename T>
+inline constexpr bool rounds_pairs = false;
+#if defined(EIGEN_VECTORIZE_AVX2) && !defined(EIGEN_VECTORIZE_AVX512)
+template <>
+inline constexpr bool rounds_pairs<Eigen::bfloat16> = true;
+inline bool any_nan(__m256 a, __m256 b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_UNORD_Q)) != 0; }
+inline __m256i round_numbers(__m256 a, __m256 b) {
+  const auto lower = [](__m256 floats) { return (__m256i)(bfloat16_of_numbers<8>((Floats<8>)floats) >> 16); };
+  return _mm256_permute4x64_epi64(_mm256_packus_epi32(lower(a), lower(b)), 0xd8);  // packed are four of each in turn
+}
+#elif defined(EIGEN_VECTORIZE_SSE2) && !defined(EIGEN_VECTORIZE_AVX)
+template <>
+inline constexpr bool rounds_pairs<Eigen::bfloat16> = true;
+inline bool any_nan(__m128 a, __m128 b) { return _mm_movemask_ps(_mm_cmpunord_ps(a, b)) != 0; }
+inline __m128i round_numbers(__m128 a, __m128 b) {
+  const auto extended = [](__m128 floats) {
+    return _mm_srai_epi32((__m128i)bfloat16_of_numbers<4>((Floats<4>)floats), 16);
+  };
+  return _mm_packs_epi32(extended(a), extended(b));
+}
+#endif
+
 // ------------------------------------------------------------------------------------------------- loads and stores
 
 template <typename Lane, typename T>
@@ -1038,6 +1085,23 @@ Packet<Lane> from_bits(const Vector<Bits<T>, width<Lane>>& bits) {
     copy_bits(convert<Lane, width<Lane>>(to_floats<T, width<Lane>>(bits)), packet.raw);
   }
   return packet;
+}
+
+/// Copies `count` values, at most N, a power of two: in pieces that may overlap, as compilers make of a loop a call of
+/// memcpy.
+template <Index N, typename T>
+void copy_some(const T* from, Index count, T* to) {
+  if constexpr (N == 1) {
+    if (count > 0) *to = *from;
+  } else if (count < N / 2) {
+    copy_some<N / 2>(from, count, to);
+  } else {
+    const auto copy_half = [=](Index at) {
+      std::memcpy(static_cast<void*>(to + at), static_cast<const void*>(from + at), sizeof(T) * N / 2);
+    };
+    copy_half(0);
+    copy_half(count - N / 2);
+  }
 }
 
 /// All ones in the first `count` lanes, zeros in the others.
@@ -1100,10 +1164,15 @@ Packet<Lane> load(const T* p, Part part) {
 #endif
   {
     T values[W] = {};
-    for (Index i = 0; i < part.count; ++i) values[i] = p[i];
+    copy_some<W>(p, part.count, values);
     return load<Lane>(values);
   }
 #endif
+}
+
+template <typename Lane, typename T>
+PacketPair<Lane> load(const T* p, Two) {
+  return {load<Lane>(p), load<Lane>(p + width<Lane>)};
 }
 
 /// The packet as memory of type T holds it: rounded to nearest-even.
@@ -1122,11 +1191,36 @@ auto to_memory(Packet<Lane> packet) {
   }
 }
 
+/// The same of two packets, for a T that rounds_pairs.
+template <typename T, typename Lane>
+auto to_memory(PacketPair<Lane> pair) {
+  static_assert(rounds_pairs<T>);
+  Vector<Bits<T>, 2 * width<Lane>> bits;
+  if (any_nan(pair.first.raw, pair.second.raw)) {
+    const Vector<Bits<T>, width<Lane>> halves[] = {to_memory<T>(pair.first), to_memory<T>(pair.second)};
+    copy_bits(halves, bits);
+  } else {
+    copy_bits(round_numbers(pair.first.raw, pair.second.raw), bits);
+  }
+  return bits;
+}
+
 /// Stores to p, of any alignment.
 template <typename T, typename Lane>
 void store(T* p, Packet<Lane> packet, Whole = {}) {
   const auto bits = to_memory<T>(packet);
   std::memcpy(static_cast<void*>(p), &bits, sizeof(bits));
+}
+
+template <typename T, typename Lane>
+void store(T* p, PacketPair<Lane> pair, Two) {
+  if constexpr (rounds_pairs<T>) {
+    const auto bits = to_memory<T>(pair);
+    std::memcpy(static_cast<void*>(p), &bits, sizeof(bits));
+  } else {
+    store(p, pair.first);
+    store(p + width<Lane>, pair.second);
+  }
 }
 
 /// Stores the first part.count lanes to p. Writes nothing past them.
@@ -1161,24 +1255,25 @@ void store(T* p, Packet<Lane> packet, Part part) {
   {
     T values[width<Lane>];
     store(values, packet);
-    for (Index i = 0; i < part.count; ++i) p[i] = values[i];
+    copy_some<width<Lane>>(values, part.count, p);
   }
 }
 
-/// Stores past the caches to p, which is aligned to the packet's bytes in memory. fence_streams() ends a series.
-template <typename T, typename Lane>
-void stream(T* p, Packet<Lane> packet) {
-#ifdef EIGEN_VECTORIZE_SSE2
-  const auto bits = to_memory<T>(packet);
+/// Stores past the caches to p, which is aligned to the bytes that `lanes` takes in memory: a packet or, for a T that
+/// rounds_pairs, a pair. fence_streams() ends a series.
+template <typename T, typename Lanes>
+void stream(T* p, Lanes lanes) {
+  const auto bits = to_memory<T>(lanes);
 #ifdef EIGEN_VECTORIZE_AVX512
   if constexpr (sizeof(bits) == 64) return _mm512_stream_si512(reinterpret_cast<__m512i*>(p), (__m512i)bits);
 #endif
 #ifdef EIGEN_VECTORIZE_AVX
   if constexpr (sizeof(bits) == 32) return _mm256_stream_si256(reinterpret_cast<__m256i*>(p), (__m256i)bits);
 #endif
+#ifdef EIGEN_VECTORIZE_SSE2
   if constexpr (sizeof(bits) == 16) return _mm_stream_si128(reinterpret_cast<__m128i*>(p), (__m128i)bits);
 #endif
-  store(p, packet);
+  std::memcpy(static_cast<void*>(p), &bits, sizeof(bits));
 }
 
 /// Makes streamed stores visible to other threads before what follows.
@@ -1523,21 +1618,25 @@ auto channel_view(X& x, int channel_axis = 1) {
 //
 // An operation F offers
 //   F::coefficients                        how many numbers a channel has
-//   f(offset, coefficients, extent)        the packet of results at the elements from `offset` on
+//   f(offset, coefficients, extent)        the results at the elements from `offset` on: a packet, or a pair
 //   f.prefetch(offset)                     asks for the inputs at an element that may lie outside the tensor
 
 // ---- tensornorm/detail/loops.hpp
 // Loops over contiguous lanes. The remainder that does not fill a packet is handled here and nowhere else: a kernel is
-// a lambda that takes a position and an extent (Whole or Part) and passes the extent on to load and store.
+// a lambda that takes a position and an extent (Whole, Part or Two) and passes the extent on to load and store.
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// body(l, extent) for l = 0, width, 2*width, ..., covering `lanes` lanes: once or, if `again` allows it, some of the
-/// last ones twice, so that the last packet is a whole one too.
-template <typename Lane, typename Body>
+/// last ones twice, so that the last packet is a whole one too. `in_pairs`: two packets at once as long as there are
+/// two.
+template <typename Lane, bool in_pairs = false, typename Body>
 void for_each_packet(Index lanes, Body&& body, bool again = false) {
   constexpr Index W = width<Lane>;
   Index l = 0;
+  if constexpr (in_pairs) {
+    for (; l + 2 * W <= lanes; l += 2 * W) body(l, Two{});
+  }
   for (; l + W <= lanes; l += W) body(l, Whole{});
   if (l < lanes) {
     if (again && lanes >= W) {
@@ -1551,35 +1650,47 @@ void for_each_packet(Index lanes, Body&& body, bool again = false) {
 /// Where a loop's results go: into the caches as usual, or past them.
 struct Cached {
   static constexpr bool streamed = false;
-  template <typename T, typename Lane, typename Extent>
-  void operator()(T* p, Packet<Lane> packet, Extent extent) const {
-    store(p, packet, extent);
+  template <typename T, typename Lanes, typename Extent>
+  void operator()(T* p, Lanes lanes, Extent extent) const {
+    store(p, lanes, extent);
   }
 };
 struct Streamed {
   static constexpr bool streamed = true;
-  template <typename T, typename Lane>
-  void operator()(T* p, Packet<Lane> packet, Whole) const {
-    stream(p, packet);
-  }
-  template <typename T, typename Lane>
-  void operator()(T* p, Packet<Lane> packet, Part part) const {
-    store(p, packet, part);
+  template <typename T, typename Lanes, typename Extent>
+  void operator()(T* p, Lanes lanes, Extent extent) const {
+    if constexpr (std::is_same_v<Extent, Part>) {
+      store(p, lanes, extent);
+    } else {
+      stream(p, lanes);
+    }
   }
 };
 
-/// for_each_packet() over `lanes` lanes that are written to y: when `streamed`, whole packets start where y is aligned.
+/// Bytes of memory of type T that are written at once: aligned to as many where they are streamed.
+template <typename T>
+inline constexpr std::uintptr_t bytes_at_once = std::uintptr_t{width<LaneOf<T>>} * sizeof(T) *
+                                                (rounds_pairs<T> ? 2 : 1);
+
+/// for_each_packet() over `lanes` lanes that are written to y: in pairs where those are stored faster and, when
+/// `streamed`, such that whole packets and pairs start where y is aligned.
 template <typename Lane, typename T, typename Body>
 void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, bool again = false) {
+  constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<Lane>) * sizeof(T);
   Index head = 0;
   if (streamed) {
-    constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<Lane>) * sizeof(T);
     const auto past = reinterpret_cast<std::uintptr_t>(y) % packet_bytes;
-    if (past != 0) head = static_cast<Index>((packet_bytes - past) / sizeof(T));
-    if (head >= lanes) head = lanes;
+    if (past != 0) head = std::min(static_cast<Index>((packet_bytes - past) / sizeof(T)), lanes);
     if (head > 0) body(Index{0}, Part{head});
+    if constexpr (rounds_pairs<T>) {
+      const bool aligned = reinterpret_cast<std::uintptr_t>(y + head) % bytes_at_once<T> == 0;
+      if (!aligned && head + width<Lane> <= lanes) {
+        body(head, Whole{});
+        head += width<Lane>;
+      }
+    }
   }
-  for_each_packet<Lane>(
+  for_each_packet<Lane, rounds_pairs<T>>(
       lanes - head, [&](Index l, auto extent) { body(head + l, extent); }, again);
 }
 
@@ -1642,8 +1753,9 @@ struct AskNothing {
 /// Rows in cache that are mapped side by side, so that coefficients are loaded once for all of them: packets of a cache
 /// line. Four made SSE2 40 % faster and two made AVX2 30 %; with packets of a line, AVX-512, more than one was slower,
 /// and so were two of AVX2 beyond the caches.
-template <typename Lane>
-inline constexpr Index mapped_rows = std::min<Index>(4, Index{cache_line} / Index{sizeof(Packet<Lane>)});
+template <typename Lane, typename T>
+inline constexpr Index mapped_rows = std::min<Index>(4, Index{cache_line} / Index{sizeof(Packet<Lane>)} /
+                                                            (rounds_pairs<T> ? 2 : 1));
 
 template <typename Lane, typename F, typename T, typename Asking, typename Write>
 [[gnu::flatten]] void map_rows(const Plan& plan, const Box& box, const F f,
@@ -1672,7 +1784,7 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
       }
     });
   };
-  constexpr Index height = Write::streamed ? 1 : mapped_rows<Lane>;  // rows may be aligned each in its own way
+  constexpr Index height = Write::streamed ? 1 : mapped_rows<Lane, T>;  // rows may be aligned each in its own way
   Index r = 0;
   for (; !plan.beyond_cache && r + height <= rows; r += height) {
     tile(r, std::integral_constant<Index, height>{}, lanes);
@@ -1717,7 +1829,7 @@ class MapBeside {
   auto of_channel(Index c) const {
     const auto coefficients = each<F::coefficients>([&](auto j) { return Packet<Lane>::all(table_.values[j][c]); });
     return [coefficients, f = f_, out = out_, distance = distance_](Index offset, Index count) {
-      for_each_packet<Lane>(count, [=](Index l, auto extent) {
+      for_each_packet<Lane, rounds_pairs<T>>(count, [=](Index l, auto extent) {
         const Index at = offset - distance + l;
         Write{}(out + at, f(at, coefficients, extent), extent);
       });
@@ -1838,8 +1950,8 @@ struct NormalizeEval {
   static constexpr int coefficients = 3;
   const T* x;
 
-  template <typename Extent>
-  Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 3>& c, Extent extent) const {
+  template <typename Numbers, typename Extent>
+  auto operator()(Index offset, const Numbers& c, Extent extent) const {
     return fma(load<Lane>(x + offset, extent) - c[0], c[1], c[2]);
   }
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
@@ -1860,8 +1972,8 @@ template <typename T, typename Lane>
 struct NormalizeTraining : NormalizeEval<T, Lane> {
   static constexpr int coefficients = 4;
 
-  template <typename Extent>
-  Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 4>& c, Extent extent) const {
+  template <typename Numbers, typename Extent>
+  auto operator()(Index offset, const Numbers& c, Extent extent) const {
     return fma((load<Lane>(this->x + offset, extent) - c[0]) - c[1], c[2], c[3]);
   }
   static std::array<Packet<double>, 4> fold(const ChannelNumbers& n) {
@@ -2337,8 +2449,8 @@ struct GradientTraining {
   const T* x;
   const T* dy;
 
-  template <typename Extent>
-  Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 4>& c, Extent extent) const {
+  template <typename Numbers, typename Extent>
+  auto operator()(Index offset, const Numbers& c, Extent extent) const {
     return fma(load<Lane>(dy + offset, extent), c[1], fma(load<Lane>(x + offset, extent) - c[0], c[2], c[3]));
   }
   void prefetch(Index offset) const {
@@ -2365,8 +2477,8 @@ struct GradientEval {
   static constexpr int coefficients = 1;
   const T* dy;
 
-  template <typename Extent>
-  Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 1>& c, Extent extent) const {
+  template <typename Numbers, typename Extent>
+  auto operator()(Index offset, const Numbers& c, Extent extent) const {
     return load<Lane>(dy + offset, extent) * c[0];
   }
   void prefetch(Index offset) const { detail::prefetch(dy + offset); }
@@ -2790,9 +2902,9 @@ struct InCompany {
 /// starts aligned in each run.
 template <typename F, typename T, typename Numbers>
 bool can_overlap(const Plan& plan, const Mapping<F, T, Numbers>& map) {
-  constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<LaneOf<T>>) * sizeof(T);
   const auto run_bytes = static_cast<std::uintptr_t>(plan.shape.inner) * sizeof(T);
-  const bool aligned = reinterpret_cast<std::uintptr_t>(map.out) % packet_bytes == 0 && run_bytes % packet_bytes == 0;
+  const bool aligned =
+      reinterpret_cast<std::uintptr_t>(map.out) % bytes_at_once<T> == 0 && run_bytes % bytes_at_once<T> == 0;
   return !plan.rows && plan.blocks > 1 && plan.shape.inner >= long_run && (aligned || !map.movement.streamed);
 }
 

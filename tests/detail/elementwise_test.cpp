@@ -24,9 +24,9 @@ struct Affine {
   static constexpr int coefficients = 2;
   const T* x;
 
-  template <typename Extent>
-  Packet<Lane> operator()(Index offset, const std::array<Packet<Lane>, 2>& c, Extent extent) const {
-    return load<Lane>(x + offset, extent) * c[0] + c[1];
+  template <typename Numbers, typename Extent>
+  auto operator()(Index offset, const Numbers& c, Extent extent) const {
+    return fma(load<Lane>(x + offset, extent), c[0], c[1]);
   }
   void prefetch(Index offset) const { detail_prefetch(x, offset); }
 

@@ -1,6 +1,8 @@
-// detail/loops.hpp: every lane once and in order, whole packets as far as they go, aligned where they are streamed.
+// detail/loops.hpp: every lane once and in order, in pairs of packets and whole packets as far as they go, aligned
+// where they are streamed.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <tensornorm/detail/loops.hpp>
 #include <vector>
@@ -14,43 +16,43 @@ using namespace tensornorm::detail;
 using tn_test::bits;
 using tn_test::Fenced;
 
-/// The steps of a loop: where each began, how many lanes it covered, and whether as a whole packet.
+/// The steps of a loop: where each began, how many lanes it covered, and in how many packets; 0: a part of one.
 struct Step {
-  Index begin, count;
-  bool whole;
+  Index begin, count, packets;
 };
 
 template <typename Lane>
 struct Steps {
   std::vector<Step> all;
-  void operator()(Index l, Whole) { all.push_back({l, width<Lane>, true}); }
-  void operator()(Index l, Part part) { all.push_back({l, part.count, false}); }
+  void operator()(Index l, Whole) { all.push_back({l, width<Lane>, 1}); }
+  void operator()(Index l, Two) { all.push_back({l, 2 * width<Lane>, 2}); }
+  void operator()(Index l, Part part) { all.push_back({l, part.count, 0}); }
 
   /// Whether the steps follow each other from 0 to `lanes`, parts being smaller than a packet and not empty.
   bool cover(Index lanes) const {
     Index next = 0;
     for (const Step& step : all) {
-      if (step.begin != next || step.count < 1 || (!step.whole && step.count >= width<Lane>)) return false;
+      if (step.begin != next || step.count < 1 || (step.packets == 0 && step.count >= width<Lane>)) return false;
       next += step.count;
     }
     return next == lanes;
   }
-  Index parts() const {
-    Index count = 0;
-    for (const Step& step : all) count += step.whole ? 0 : 1;
-    return count;
+  Index count(Index packets) const {
+    return std::count_if(all.begin(), all.end(), [=](const Step& step) { return step.packets == packets; });
   }
+  Index parts() const { return count(0); }
 };
 
-template <typename Lane>
+template <typename Lane, bool in_pairs>
 void check_packets() {
   for (Index lanes = 0; lanes <= 4 * width<Lane> + 3; ++lanes) {
     CAPTURE(lanes);
     Steps<Lane> steps;
-    for_each_packet<Lane>(lanes, steps);
+    for_each_packet<Lane, in_pairs>(lanes, steps);
     CHECK(steps.cover(lanes));
     CHECK(steps.parts() == (lanes % width<Lane> == 0 ? 0 : 1));
-    CHECK((steps.all.empty() || steps.parts() == 0 || !steps.all.back().whole));
+    CHECK(steps.count(2) == (in_pairs ? lanes / (2 * width<Lane>) : 0));
+    CHECK((steps.all.empty() || steps.parts() == 0 || steps.all.back().packets == 0));
   }
 }
 
@@ -93,13 +95,16 @@ void check_output_packets() {
       CHECK(streamed.parts() <= 2);
       bool aligned = true;
       for (const Step& step : streamed.all) {
-        aligned = aligned && (!step.whole || reinterpret_cast<std::uintptr_t>(y + step.begin) % packet_bytes == 0);
+        const auto place = reinterpret_cast<std::uintptr_t>(y + step.begin);
+        aligned =
+            aligned && (step.packets == 0 || place % (static_cast<std::size_t>(step.packets) * packet_bytes) == 0);
       }
       CHECK(aligned);
       // A head no longer than it must be: whole packets are as many as there is room for.
       const Index head = (width<Lane> - offset % width<Lane>) % width<Lane>;
       const Index room = lanes > head ? (lanes - head) / width<Lane> : 0;
-      CHECK(static_cast<Index>(streamed.all.size()) - streamed.parts() == room);
+      CHECK(streamed.count(1) + 2 * streamed.count(2) == room);
+      CHECK(streamed.count(1) <= (rounds_pairs<T> ? 2 : room));
     }
   }
 }
@@ -134,8 +139,10 @@ void check_both_writes() {
 }  // namespace
 
 TEST_CASE("loops: packets cover every lane once") {
-  check_packets<float>();
-  check_packets<double>();
+  check_packets<float, false>();
+  check_packets<float, true>();
+  check_packets<double, false>();
+  check_packets<double, true>();
 }
 
 TEST_CASE("loops: the last packet is a whole one where lanes may be visited again") {

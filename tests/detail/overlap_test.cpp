@@ -121,11 +121,12 @@ Plan plan_of(const Shape& shape, Index block) {
 TEST_CASE_TEMPLATE("overlap: the bits of one block after the other", T, float, double, Eigen::half, Eigen::bfloat16) {
   unsigned seed = 0;
   for (const Index block : {1, 2, 3}) {
-    for (const Index inner : {long_run, long_run + 1, long_run + 64, 3 * long_run - 5, piece_values + 77}) {
+    for (const Index inner :
+         {long_run, long_run + 1, long_run + width<LaneOf<T>>, 3 * long_run - 5, piece_values + 77}) {
       const Shape shape{3, 7, inner};  // the last block is narrower, or all are alike
       for (const bool in_place : {false, true}) {
         for (const bool streamed : {false, true}) {
-          for (const Index offset : {0, 1}) {
+          for (const Index offset : {Index{0}, Index{1}, width<LaneOf<T>>}) {
             Case<T>{plan_of<T>(shape, block), random_values<T>(shape, ++seed), streamed, in_place, offset}.check();
           }
         }

@@ -12,18 +12,26 @@ using tn_test::Bfloat16Format;
 using tn_test::decoded;
 using tn_test::HalfFormat;
 
+/// How values are stored: in whole packets, in pairs of packets, or in parts of all sizes.
+enum class Stores { whole, pairs, parts };
+constexpr Stores all_stores[] = {Stores::whole, Stores::pairs, Stores::parts};
+
 template <typename T>
-std::vector<std::uint16_t> rounded_words(const std::vector<float>& floats, bool in_parts) {
+std::vector<std::uint16_t> rounded_words(const std::vector<float>& floats, Stores stores) {
   constexpr Index W = width<float>;
   const auto count = static_cast<Index>(floats.size());
   std::vector<T> values(floats.size());
   for (Index i = 0; i < count;) {
-    const Index step = in_parts ? std::min(1 + i % W, count - i) : std::min(W, count - i);
-    const auto packet = load<float>(floats.data() + i, Part{step});
-    if (step == W) {
-      store(values.data() + i, packet);
+    const float* const from = floats.data() + i;
+    T* const to = values.data() + i;
+    const Index step = stores == Stores::parts ? std::min(1 + i % W, count - i) : std::min(W, count - i);
+    if (stores == Stores::pairs && count - i >= 2 * W) {
+      store(to, load<float>(from, Two{}), Two{});
+      i += W;
+    } else if (step == W) {
+      store(to, load<float>(from));
     } else {
-      store(values.data() + i, packet, Part{step});
+      store(to, load<float>(from, Part{step}), Part{step});
     }
     i += step;
   }
@@ -44,24 +52,43 @@ void check_round_trip() {
   for (Index i = 0; i < 65536; i += width<double>) store(doubles.data() + i, load<double>(values.data() + i));
   CHECK(tn_test::count_misread<Format>(floats) == 0);
   CHECK(tn_test::count_misread<Format>(doubles) == 0);
-  for (const bool in_parts : {false, true}) {
-    CHECK(tn_test::count_changed<Format>(rounded_words<T>(floats, in_parts)) == 0);
+  for (const Stores stores : all_stores) {
+    CHECK(tn_test::count_changed<Format>(rounded_words<T>(floats, stores)) == 0);
   }
 }
 
 template <typename Format>
 void check_rounding() {
   const tn_test::Roundings known = tn_test::roundings<Format>();
-  for (const bool in_parts : {false, true}) {
-    CHECK(known.count_wrong(rounded_words<typename Format::Type>(known.floats, in_parts)) == 0);
+  for (const Stores stores : all_stores) {
+    CHECK(known.count_wrong(rounded_words<typename Format::Type>(known.floats, stores)) == 0);
+  }
+}
+
+/// A NaN in any lane, among numbers.
+template <typename Format>
+void check_lone_nan() {
+  constexpr Index lanes = 4 * width<float>;
+  for (Index at = 0; at < lanes; ++at) {
+    std::vector<float> floats(std::size_t{lanes}, 1.5f);
+    floats[static_cast<std::size_t>(at)] = std::numeric_limits<float>::quiet_NaN();
+    for (const Stores stores : all_stores) {
+      const std::vector<std::uint16_t> words = rounded_words<typename Format::Type>(floats, stores);
+      int wrong = 0;
+      for (Index i = 0; i < lanes; ++i) {
+        const double value = decoded<Format>(words[static_cast<std::size_t>(i)]);
+        wrong += i == at ? !std::isnan(value) : value != 1.5;
+      }
+      CHECK(wrong == 0);
+    }
   }
 }
 
 template <typename Format>
 void check_nans() {
-  for (const bool in_parts : {false, true}) {
+  for (const Stores stores : all_stores) {
     const std::vector<float> nans = tn_test::nans();
-    for (const std::uint16_t word : rounded_words<typename Format::Type>(nans, in_parts)) {
+    for (const std::uint16_t word : rounded_words<typename Format::Type>(nans, stores)) {
       CHECK(std::isnan(decoded<Format>(word)));
     }
   }
@@ -82,4 +109,6 @@ TEST_CASE("packet: stores to half and bfloat16 round to nearest, ties to even, a
 TEST_CASE("packet: a NaN of any payload stays a NaN") {
   check_nans<HalfFormat>();
   check_nans<Bfloat16Format>();
+  check_lone_nan<HalfFormat>();
+  check_lone_nan<Bfloat16Format>();
 }

@@ -3,7 +3,7 @@
 //
 // An operation F offers
 //   F::coefficients                        how many numbers a channel has
-//   f(offset, coefficients, extent)        the packet of results at the elements from `offset` on
+//   f(offset, coefficients, extent)        the results at the elements from `offset` on: a packet, or a pair
 //   f.prefetch(offset)                     asks for the inputs at an element that may lie outside the tensor
 #pragma once
 
@@ -58,8 +58,9 @@ struct AskNothing {
 /// Rows in cache that are mapped side by side, so that coefficients are loaded once for all of them: packets of a cache
 /// line. Four made SSE2 40 % faster and two made AVX2 30 %; with packets of a line, AVX-512, more than one was slower,
 /// and so were two of AVX2 beyond the caches.
-template <typename Lane>
-inline constexpr Index mapped_rows = std::min<Index>(4, Index{cache_line} / Index{sizeof(Packet<Lane>)});
+template <typename Lane, typename T>
+inline constexpr Index mapped_rows = std::min<Index>(4, Index{cache_line} / Index{sizeof(Packet<Lane>)} /
+                                                            (rounds_pairs<T> ? 2 : 1));
 
 template <typename Lane, typename F, typename T, typename Asking, typename Write>
 [[gnu::flatten]] void map_rows(const Plan& plan, const Box& box, const F f,
@@ -88,7 +89,7 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
       }
     });
   };
-  constexpr Index height = Write::streamed ? 1 : mapped_rows<Lane>;  // rows may be aligned each in its own way
+  constexpr Index height = Write::streamed ? 1 : mapped_rows<Lane, T>;  // rows may be aligned each in its own way
   Index r = 0;
   for (; !plan.beyond_cache && r + height <= rows; r += height) {
     tile(r, std::integral_constant<Index, height>{}, lanes);
@@ -133,7 +134,7 @@ class MapBeside {
   auto of_channel(Index c) const {
     const auto coefficients = each<F::coefficients>([&](auto j) { return Packet<Lane>::all(table_.values[j][c]); });
     return [coefficients, f = f_, out = out_, distance = distance_](Index offset, Index count) {
-      for_each_packet<Lane>(count, [=](Index l, auto extent) {
+      for_each_packet<Lane, rounds_pairs<T>>(count, [=](Index l, auto extent) {
         const Index at = offset - distance + l;
         Write{}(out + at, f(at, coefficients, extent), extent);
       });

@@ -67,12 +67,19 @@ Floats<N> floats_of_half(const Words<N>& half) {
   return bits_as<Floats<N>>(all | (half & sign_bit));
 }
 
+/// Rounded to nearest-even; none is NaN.
+template <Index N>
+Words<N> bfloat16_of_numbers(const Floats<N>& floats) {
+  const auto bits = bits_as<Words<N>>(floats);
+  return bits + 0x7fffu + ((bits >> 16) & 1u);
+}
+
 /// Rounded to nearest-even.
 template <Index N>
 Words<N> bfloat16_of_floats(const Floats<N>& floats) {
   constexpr std::uint32_t quiet = 1u << 22;
   const auto bits = bits_as<Words<N>>(floats);
-  const Words<N> rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
+  const Words<N> rounded = bfloat16_of_numbers<N>(floats);
   return at_least<N>(bits & ~sign_bit, float_infinity + 1) ? bits | quiet : rounded;
 }
 

@@ -1,5 +1,5 @@
 // Loops over contiguous lanes. The remainder that does not fill a packet is handled here and nowhere else: a kernel is
-// a lambda that takes a position and an extent (Whole or Part) and passes the extent on to load and store.
+// a lambda that takes a position and an extent (Whole, Part or Two) and passes the extent on to load and store.
 #pragma once
 
 #include <algorithm>
@@ -10,11 +10,15 @@
 namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// body(l, extent) for l = 0, width, 2*width, ..., covering `lanes` lanes: once or, if `again` allows it, some of the
-/// last ones twice, so that the last packet is a whole one too.
-template <typename Lane, typename Body>
+/// last ones twice, so that the last packet is a whole one too. `in_pairs`: two packets at once as long as there are
+/// two.
+template <typename Lane, bool in_pairs = false, typename Body>
 void for_each_packet(Index lanes, Body&& body, bool again = false) {
   constexpr Index W = width<Lane>;
   Index l = 0;
+  if constexpr (in_pairs) {
+    for (; l + 2 * W <= lanes; l += 2 * W) body(l, Two{});
+  }
   for (; l + W <= lanes; l += W) body(l, Whole{});
   if (l < lanes) {
     if (again && lanes >= W) {
@@ -28,35 +32,47 @@ void for_each_packet(Index lanes, Body&& body, bool again = false) {
 /// Where a loop's results go: into the caches as usual, or past them.
 struct Cached {
   static constexpr bool streamed = false;
-  template <typename T, typename Lane, typename Extent>
-  void operator()(T* p, Packet<Lane> packet, Extent extent) const {
-    store(p, packet, extent);
+  template <typename T, typename Lanes, typename Extent>
+  void operator()(T* p, Lanes lanes, Extent extent) const {
+    store(p, lanes, extent);
   }
 };
 struct Streamed {
   static constexpr bool streamed = true;
-  template <typename T, typename Lane>
-  void operator()(T* p, Packet<Lane> packet, Whole) const {
-    stream(p, packet);
-  }
-  template <typename T, typename Lane>
-  void operator()(T* p, Packet<Lane> packet, Part part) const {
-    store(p, packet, part);
+  template <typename T, typename Lanes, typename Extent>
+  void operator()(T* p, Lanes lanes, Extent extent) const {
+    if constexpr (std::is_same_v<Extent, Part>) {
+      store(p, lanes, extent);
+    } else {
+      stream(p, lanes);
+    }
   }
 };
 
-/// for_each_packet() over `lanes` lanes that are written to y: when `streamed`, whole packets start where y is aligned.
+/// Bytes of memory of type T that are written at once: aligned to as many where they are streamed.
+template <typename T>
+inline constexpr std::uintptr_t bytes_at_once = std::uintptr_t{width<LaneOf<T>>} * sizeof(T) *
+                                                (rounds_pairs<T> ? 2 : 1);
+
+/// for_each_packet() over `lanes` lanes that are written to y: in pairs where those are stored faster and, when
+/// `streamed`, such that whole packets and pairs start where y is aligned.
 template <typename Lane, typename T, typename Body>
 void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, bool again = false) {
+  constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<Lane>) * sizeof(T);
   Index head = 0;
   if (streamed) {
-    constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<Lane>) * sizeof(T);
     const auto past = reinterpret_cast<std::uintptr_t>(y) % packet_bytes;
-    if (past != 0) head = static_cast<Index>((packet_bytes - past) / sizeof(T));
-    if (head >= lanes) head = lanes;
+    if (past != 0) head = std::min(static_cast<Index>((packet_bytes - past) / sizeof(T)), lanes);
     if (head > 0) body(Index{0}, Part{head});
+    if constexpr (rounds_pairs<T>) {
+      const bool aligned = reinterpret_cast<std::uintptr_t>(y + head) % bytes_at_once<T> == 0;
+      if (!aligned && head + width<Lane> <= lanes) {
+        body(head, Whole{});
+        head += width<Lane>;
+      }
+    }
   }
-  for_each_packet<Lane>(
+  for_each_packet<Lane, rounds_pairs<T>>(
       lanes - head, [&](Index l, auto extent) { body(head + l, extent); }, again);
 }
 

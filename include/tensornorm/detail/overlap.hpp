@@ -27,9 +27,9 @@ struct InCompany {
 /// starts aligned in each run.
 template <typename F, typename T, typename Numbers>
 bool can_overlap(const Plan& plan, const Mapping<F, T, Numbers>& map) {
-  constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<LaneOf<T>>) * sizeof(T);
   const auto run_bytes = static_cast<std::uintptr_t>(plan.shape.inner) * sizeof(T);
-  const bool aligned = reinterpret_cast<std::uintptr_t>(map.out) % packet_bytes == 0 && run_bytes % packet_bytes == 0;
+  const bool aligned =
+      reinterpret_cast<std::uintptr_t>(map.out) % bytes_at_once<T> == 0 && run_bytes % bytes_at_once<T> == 0;
   return !plan.rows && plan.blocks > 1 && plan.shape.inner >= long_run && (aligned || !map.movement.streamed);
 }
 

@@ -86,10 +86,26 @@ inline constexpr Index width = sizeof(typename Packet<Lane>::Raw) / sizeof(Lane)
 template <typename T>
 using LaneOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
-/// How much of a packet a step of a loop covers: all its lanes, or the first `count` of them.
+/// How much of a packet a step of a loop covers: all its lanes, or the first `count` of them; or two packets at once.
 struct Whole {};
 struct Part {
   Index count;
+};
+struct Two {};
+
+/// Two packets that follow each other. An operand that is one packet stands for both.
+template <typename Lane>
+struct PacketPair {
+  Packet<Lane> first, second;
+
+  PacketPair(Packet<Lane> a, Packet<Lane> b) : first(a), second(b) {}
+  PacketPair(Packet<Lane> both) : first(both), second(both) {}  // NOLINT(google-explicit-constructor)
+
+  friend PacketPair operator-(PacketPair a, PacketPair b) { return {a.first - b.first, a.second - b.second}; }
+  friend PacketPair operator*(PacketPair a, PacketPair b) { return {a.first * b.first, a.second * b.second}; }
+  friend PacketPair fma(PacketPair a, PacketPair b, PacketPair c) {
+    return {fma(a.first, b.first, c.first), fma(a.second, b.second, c.second)};
+  }
 };
 
 // -------------------------------------------------------------------------------- conversions, written once a width
@@ -228,6 +244,30 @@ Vector<std::uint16_t, N> round_floats(const Vector<float, N>& floats, const Eige
   return of_upper_halves<N>(half_of_floats<N>(floats));
 }
 
+/// Whether two packets of floats are rounded to memory of type T in fewer instructions than one after the other:
+/// bfloat16, where words of two packets fill a register when they have lost half, and one test finds NaN in both.
+template <typename T>
+inline constexpr bool rounds_pairs = false;
+#if defined(EIGEN_VECTORIZE_AVX2) && !defined(EIGEN_VECTORIZE_AVX512)
+template <>
+inline constexpr bool rounds_pairs<Eigen::bfloat16> = true;
+inline bool any_nan(__m256 a, __m256 b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_UNORD_Q)) != 0; }
+inline __m256i round_numbers(__m256 a, __m256 b) {
+  const auto lower = [](__m256 floats) { return (__m256i)(bfloat16_of_numbers<8>((Floats<8>)floats) >> 16); };
+  return _mm256_permute4x64_epi64(_mm256_packus_epi32(lower(a), lower(b)), 0xd8);  // packed are four of each in turn
+}
+#elif defined(EIGEN_VECTORIZE_SSE2) && !defined(EIGEN_VECTORIZE_AVX)
+template <>
+inline constexpr bool rounds_pairs<Eigen::bfloat16> = true;
+inline bool any_nan(__m128 a, __m128 b) { return _mm_movemask_ps(_mm_cmpunord_ps(a, b)) != 0; }
+inline __m128i round_numbers(__m128 a, __m128 b) {
+  const auto extended = [](__m128 floats) {
+    return _mm_srai_epi32((__m128i)bfloat16_of_numbers<4>((Floats<4>)floats), 16);
+  };
+  return _mm_packs_epi32(extended(a), extended(b));
+}
+#endif
+
 // ------------------------------------------------------------------------------------------------- loads and stores
 
 template <typename Lane, typename T>
@@ -248,6 +288,23 @@ Packet<Lane> from_bits(const Vector<Bits<T>, width<Lane>>& bits) {
     copy_bits(convert<Lane, width<Lane>>(to_floats<T, width<Lane>>(bits)), packet.raw);
   }
   return packet;
+}
+
+/// Copies `count` values, at most N, a power of two: in pieces that may overlap, as compilers make of a loop a call of
+/// memcpy.
+template <Index N, typename T>
+void copy_some(const T* from, Index count, T* to) {
+  if constexpr (N == 1) {
+    if (count > 0) *to = *from;
+  } else if (count < N / 2) {
+    copy_some<N / 2>(from, count, to);
+  } else {
+    const auto copy_half = [=](Index at) {
+      std::memcpy(static_cast<void*>(to + at), static_cast<const void*>(from + at), sizeof(T) * N / 2);
+    };
+    copy_half(0);
+    copy_half(count - N / 2);
+  }
 }
 
 /// All ones in the first `count` lanes, zeros in the others.
@@ -310,10 +367,15 @@ Packet<Lane> load(const T* p, Part part) {
 #endif
   {
     T values[W] = {};
-    for (Index i = 0; i < part.count; ++i) values[i] = p[i];
+    copy_some<W>(p, part.count, values);
     return load<Lane>(values);
   }
 #endif
+}
+
+template <typename Lane, typename T>
+PacketPair<Lane> load(const T* p, Two) {
+  return {load<Lane>(p), load<Lane>(p + width<Lane>)};
 }
 
 /// The packet as memory of type T holds it: rounded to nearest-even.
@@ -332,11 +394,36 @@ auto to_memory(Packet<Lane> packet) {
   }
 }
 
+/// The same of two packets, for a T that rounds_pairs.
+template <typename T, typename Lane>
+auto to_memory(PacketPair<Lane> pair) {
+  static_assert(rounds_pairs<T>);
+  Vector<Bits<T>, 2 * width<Lane>> bits;
+  if (any_nan(pair.first.raw, pair.second.raw)) {
+    const Vector<Bits<T>, width<Lane>> halves[] = {to_memory<T>(pair.first), to_memory<T>(pair.second)};
+    copy_bits(halves, bits);
+  } else {
+    copy_bits(round_numbers(pair.first.raw, pair.second.raw), bits);
+  }
+  return bits;
+}
+
 /// Stores to p, of any alignment.
 template <typename T, typename Lane>
 void store(T* p, Packet<Lane> packet, Whole = {}) {
   const auto bits = to_memory<T>(packet);
   std::memcpy(static_cast<void*>(p), &bits, sizeof(bits));
+}
+
+template <typename T, typename Lane>
+void store(T* p, PacketPair<Lane> pair, Two) {
+  if constexpr (rounds_pairs<T>) {
+    const auto bits = to_memory<T>(pair);
+    std::memcpy(static_cast<void*>(p), &bits, sizeof(bits));
+  } else {
+    store(p, pair.first);
+    store(p + width<Lane>, pair.second);
+  }
 }
 
 /// Stores the first part.count lanes to p. Writes nothing past them.
@@ -371,24 +458,25 @@ void store(T* p, Packet<Lane> packet, Part part) {
   {
     T values[width<Lane>];
     store(values, packet);
-    for (Index i = 0; i < part.count; ++i) p[i] = values[i];
+    copy_some<width<Lane>>(values, part.count, p);
   }
 }
 
-/// Stores past the caches to p, which is aligned to the packet's bytes in memory. fence_streams() ends a series.
-template <typename T, typename Lane>
-void stream(T* p, Packet<Lane> packet) {
-#ifdef EIGEN_VECTORIZE_SSE2
-  const auto bits = to_memory<T>(packet);
+/// Stores past the caches to p, which is aligned to the bytes that `lanes` takes in memory: a packet or, for a T that
+/// rounds_pairs, a pair. fence_streams() ends a series.
+template <typename T, typename Lanes>
+void stream(T* p, Lanes lanes) {
+  const auto bits = to_memory<T>(lanes);
 #ifdef EIGEN_VECTORIZE_AVX512
   if constexpr (sizeof(bits) == 64) return _mm512_stream_si512(reinterpret_cast<__m512i*>(p), (__m512i)bits);
 #endif
 #ifdef EIGEN_VECTORIZE_AVX
   if constexpr (sizeof(bits) == 32) return _mm256_stream_si256(reinterpret_cast<__m256i*>(p), (__m256i)bits);
 #endif
+#ifdef EIGEN_VECTORIZE_SSE2
   if constexpr (sizeof(bits) == 16) return _mm_stream_si128(reinterpret_cast<__m128i*>(p), (__m128i)bits);
 #endif
-  store(p, packet);
+  std::memcpy(static_cast<void*>(p), &bits, sizeof(bits));
 }
 
 /// Makes streamed stores visible to other threads before what follows.
