@@ -160,24 +160,20 @@ template <typename Asking, typename Terms>
   }
 }
 
-/// Sums over the run at [first, first + length) of one channel.
+/// Adds the sums over the run at [first, first + length) of one channel to `total`.
 template <typename Terms, typename Asking, typename Beside>
-PacketSums sum_run(const Terms& terms, double centre, Index first, Index length, const Asking& ahead,
-                   const Beside& beside) {
+void add_run(const Terms& terms, double centre, Index first, Index length, const Asking& ahead, const Beside& beside,
+             PacketSums& total) {
   constexpr Index W = width<double>;
-  const auto piece = [&](Index at, Index count) {
-    const Index whole = round_down(count, W);
-    PacketSums sum = sum_piece(terms, centre, at, count / W, W, W, ahead,
-                               [&](Index row, Index height) { beside(at + row * W, height * W); });
+  for (Index end = first + length, at = first; at < end; at += piece_values) {
+    const Index count = std::min(end - at, piece_values), whole = round_down(count, W);
+    total = total + sum_piece(terms, centre, at, count / W, W, W, ahead,
+                              [&](Index row, Index height) { beside(at + row * W, height * W); });
     if (whole < count) {
-      sum = sum + sum_piece(terms, centre, at + whole, 1, count - whole, 0, ahead,
-                            [&](Index, Index) { beside(at + whole, count - whole); });
+      total = total + sum_piece(terms, centre, at + whole, 1, count - whole, 0, ahead,
+                                [&](Index, Index) { beside(at + whole, count - whole); });
     }
-    return sum;
-  };
-  PacketSums total = PacketSums::zero();
-  for (Index i = 0; i < length; i += piece_values) total = total + piece(first + i, std::min(length - i, piece_values));
-  return total;
+  }
 }
 
 template <typename Asking, typename Terms, typename Companion>
@@ -192,7 +188,7 @@ template <typename Asking, typename Terms, typename Companion>
     Index first = of_channel;
     for (Index r = 0; r < rows; ++r, first += stride) {
       const auto ahead = ahead_of_run<Asking, Terms>(plan.shape, box, r, first);
-      total = total + sum_run(terms, centre[c], first, length, ahead, beside);
+      add_run(terms, centre[c], first, length, ahead, beside, total);
     }
     sums.set(c, total);
   }
