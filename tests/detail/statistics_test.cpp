@@ -313,8 +313,19 @@ TEST_CASE("statistics: pivots are finite, on a coarse grid near the mean, or the
   CHECK(pivot[2] == 0);
   CHECK(pivot[3] == 0);
   CHECK(std::fmod(pivot[4], 0x1p-6) == 0);
+  for (const double spread : {1e-9, 1e-3, 1e6}) {  // the grid is as fine as the values are close
+    std::vector<double> close = normal_tensor<double>(shape, 0, 1);
+    for (double& value : close) value = 1000.3 + spread * value;
+    choose_pivots(plan, whole(shape), close.data(), pivot);
+    CHECK(std::abs(pivot[0] - 1000.3) < spread);
+    CHECK(std::fmod(pivot[0], std::exp2(std::floor(std::log2(spread)) - 5)) == 0);
+  }
 
+  const double greatest = std::numeric_limits<double>::max();
   double first[block_lanes];
+  first_values(plan, Box{0, 1, 0, 2, 0, 1}, std::vector<double>{greatest, -greatest}.data(), first);
+  CHECK(first[0] == greatest);
+  CHECK(first[1] == -greatest);
   first_values(plan, whole(shape), x.data(), first);
   CHECK(first[0] == x[0]);
   CHECK(first[1] == 0.1);
