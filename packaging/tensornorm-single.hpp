@@ -682,10 +682,12 @@ class StateDict {
 // elsewhere between them. The definitions are those of Ioffe and Szegedy, "Batch Normalization" (2015), with PyTorch's
 // conventions (https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html).
 //
-// Views are [outer, channels, inner]; what is called [C] has one number a channel. Nothing is checked here: views must
-// not be empty, outputs must not partly overlap inputs. Nothing throws or allocates: passes that merge partial results
-// are given a Scratch of at least scratch_doubles(). Every pass takes O(values) time. Calls are safe side by side if
-// their outputs and scratch differ. Results have the same bits on every device.
+// Views are [outer, channels, inner], inputs of const values: ChannelView<const float>{pointer, {outer, channels,
+// inner}} or channel_view(std::as_const(x)). What is called [C] has one number a channel; a Scalar is double for values
+// of double, and else float. Nothing is checked here: views must not be empty, outputs must not partly overlap inputs,
+// dx not be x. Nothing throws or allocates: passes that merge partial results are given a Scratch of at least
+// scratch_doubles(). Every pass takes O(values) time. Calls are safe side by side if their outputs and scratch differ.
+// Results have the same bits on every device.
 
 // ---- tensornorm/channel_view.hpp
 // Any Eigen tensor or matrix as [outer, channels, inner]: element (o, c, i) at (o * channels + c) * inner + i.
@@ -1534,7 +1536,7 @@ inline bool maps_apart(const Plan& reduction, Index value_bytes, bool in_place) 
 
 namespace tensornorm { inline namespace v0 {
 
-/// Values of type T (perhaps const), contiguous, seen as [outer, channels, inner].
+/// Values of type T (perhaps const), contiguous, seen as [outer, channels, inner]. Owns nothing.
 template <typename T>
 struct ChannelView {
   T* data;              ///< outer * channels * inner values
@@ -1578,7 +1580,8 @@ Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
 }  // namespace detail
 
 /// A tensor, matrix or map with contiguous memory, its channels along channel_axis (negative: counted from the last).
-/// Throws std::invalid_argument when the axis is outside the tensor, or the memory not contiguous. O(1).
+/// Throws std::invalid_argument when the axis is outside the tensor, the memory not contiguous, or a size negative or
+/// beyond counting. O(1).
 template <typename X>
 auto channel_view(X& x, int channel_axis = 1) {
   using Traits = detail::EigenTraits<std::remove_const_t<X>>;
@@ -3006,11 +3009,11 @@ struct Moments {
   double mean = 0;   ///< of the values; 0 where there are none
   double m2 = 0;     ///< sum of (x - mean)^2
 
-  /// m2 / (count - correction): correction 0 is the biased variance, 1 the unbiased one.
+  /// m2 / (count - correction), for a count above it: correction 0 is the biased variance, 1 the unbiased one.
   double variance(int correction) const { return m2 / (count - correction); }
 };
 
-/// The moments of both sets together. Merging with an empty set changes nothing.
+/// The moments of both sets together. Merging with an empty set changes nothing. O(1).
 inline Moments merge(const Moments& a, const Moments& b) {
   if (a.count == 0) return b;
   if (b.count == 0) return a;
@@ -3242,7 +3245,7 @@ struct GradientSums {
   double* dy_dev;  ///< sum of dy * (x - mean): times invstd, the gradient of weight
 };
 
-/// Doubles of scratch that a pass over x, empty or not, wants on this device.
+/// Doubles of scratch that a pass over x, empty or not, wants on this device; none on one thread. O(1).
 template <typename Device, typename T>
 Index scratch_doubles(const Device& device, const ChannelView<T>& x) {
   if (x.size() == 0) return 0;
@@ -3251,7 +3254,8 @@ Index scratch_doubles(const Device& device, const ChannelView<T>& x) {
 
 // ----------------------------------------------------------------------------------------------------------- training
 
-/// First half of a training forward: mean and m2 of every channel of x.
+/// First half of a training forward: mean and m2 of every channel of x. statistics.invstd is left alone, and may be
+/// null.
 template <typename Device, typename T>
 void batch_moments(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
                    Scratch& scratch) {
@@ -3260,7 +3264,8 @@ void batch_moments(const Device& device, const ChannelView<const T>& x, const Ba
   detail::reduce(device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch);
 }
 
-/// Between the halves: invstd from m2, for channels [begin, end) of n values each.
+/// Between the halves: invstd from m2, for channels [begin, end) of n values each, n above correction and eps at least
+/// 0. With eps 0 a constant channel's is 0.
 inline void batch_invstd(Index begin, Index end, Index n, double eps, int correction,
                          const BatchStatistics& statistics) {
   const auto count = static_cast<double>(n - correction);
@@ -3396,8 +3401,8 @@ void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, c
 
 namespace tensornorm { inline namespace v0 {
 
-/// The weight of the new batch, the `batches`-th since the statistics were reset: the momentum, or without one
-/// 1/batches, which makes the statistics the mean over all batches. (torch/nn/modules/batchnorm.py:
+/// The weight of the new batch, the `batches`-th since the statistics were reset, counted from 1: the momentum, or
+/// without one 1/batches, which makes the statistics the mean over all batches. (torch/nn/modules/batchnorm.py:
 /// exponential_average_factor)
 inline double average_factor(const std::optional<double>& momentum, std::int64_t batches) {
   return momentum ? *momentum : 1.0 / static_cast<double>(batches);
@@ -3456,13 +3461,13 @@ void update_vars(Scalar* running, const double* m2, double freedom, Index channe
 
 }  // namespace detail
 
-/// (1 - factor) * running + factor * mean.
+/// (1 - factor) * running + factor * mean, rounded as PyTorch rounds it. Scalar: float or double. O(1).
 template <typename Scalar>
 Scalar updated_mean(Scalar running, double mean, double factor) {
   return static_cast<Scalar>(detail::averaging<Scalar>(factor).mean(static_cast<double>(running), mean));
 }
 
-/// (1 - factor) * running + factor * variance.
+/// (1 - factor) * running + factor * variance, PyTorch's being the unbiased one. Rounded as PyTorch rounds it. O(1).
 template <typename Scalar>
 Scalar updated_var(Scalar running, double variance, double factor) {
   return static_cast<Scalar>(detail::averaging<Scalar>(factor).var(static_cast<double>(running), variance));
@@ -3969,8 +3974,9 @@ namespace tensornorm { inline namespace v0 {
 /// - Meaning: torch.nn.BatchNorm2d (https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html).
 /// - Errors: std::invalid_argument for wrong values, std::logic_error for a wrong order of calls. After a throw layer
 ///   and outputs are as they were.
-/// - Cost: O(elements) time; no allocation in forward(x, y) and backward(x, dy, dx) once the layer has run at that
-///   size.
+/// - Cost: O(elements) time; on one thread no allocation in forward(x, y) and backward(x, dy, dx) once the layer has
+/// run
+///   at that size, but for x that are expressions, and eval without running statistics.
 /// - Threads: the const members are safe from many threads at once; the others want the layer to themselves.
 template <typename Scalar, int SpatialDims>
 class BatchNorm {
@@ -4021,7 +4027,8 @@ class BatchNorm {
     return forward_to_new(*this, x);
   }
 
-  /// The same into y, of x's shape, scalar and storage order; y may be x. An empty y that owns its memory is resized.
+  /// The same into y, of x's shape, scalar and storage order. y may be x, which a backward after a training forward
+  /// would then miss. An empty y that owns its memory is resized.
   template <typename X, typename Y>
   void forward(const X& x, Y&& y) {
     forward(Eigen::DefaultDevice{}, x, y);
@@ -4382,26 +4389,27 @@ FoldedAffine<Scalar> fold(const BatchNorm<Scalar, SpatialDims>& bn) {
   return {exact.scale.template cast<Scalar>(), exact.shift.template cast<Scalar>()};
 }
 
-// Below, weight and bias belong to the layer that bn follows, and together do afterwards what both did: they may be
-// matrices, tensors or maps of either storage order. An empty bias that can be resized stands for none, and becomes one
-// of [out]. Throws std::logic_error as fold() does, std::invalid_argument for sizes that do not fit; nothing has been
-// changed then. O(size of weight).
-
-/// y = bn(weight * x + bias), weight (out, in), bias (out).
+/// Makes a linear layer, weight (out, in) and bias (out), do what it and the bn after it did: y = bn(weight * x +
+/// bias).
+///
+/// Both may be matrices, tensors or maps of either storage order. An empty bias that can be resized stands for none,
+/// and becomes one of [out]. Throws std::logic_error as fold() does, std::invalid_argument for sizes that do not fit;
+/// nothing has been changed then. O(size of weight). Safe beside other readers of bn.
 template <typename W, typename B, typename Scalar, int SpatialDims>
 void fold_into_linear(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn) {
   static_assert(detail::EigenTraits<W>::rank == 2, "tensornorm: expected a linear layer's weight, (out, in)");
   detail::fold_into(weight, bias, bn, 0);
 }
 
-/// The same for a convolution, grouped or not: weight (out, in, kH, kW), or with one or three axes of the kernel.
+/// fold_into_linear() for a convolution, grouped or not: weight (out, in, kH, kW), or with one or three axes of the
+/// kernel.
 template <typename W, typename B, typename Scalar, int SpatialDims>
 void fold_into_convolution(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn) {
   static_assert(detail::EigenTraits<W>::rank >= 3, "tensornorm: expected a convolution's weight, (out, in, kH, kW)");
   detail::fold_into(weight, bias, bn, 0);
 }
 
-/// The same for a transposed convolution of one group: weight (in, out, kH, kW).
+/// fold_into_linear() for a transposed convolution of one group: weight (in, out, kH, kW).
 template <typename W, typename B, typename Scalar, int SpatialDims>
 void fold_into_transposed_convolution(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn) {
   static_assert(detail::EigenTraits<W>::rank >= 3,

@@ -95,14 +95,15 @@ check_package() {
 }
 
 run_checks() {
-  need_to_test
   local steps step TIMEFORMAT='   %0R s; on all cores together %0U s, and %0S s in the system'
   steps=$(sed -n 's/^check_\([a-z0-9_]*\)() .*/\1/p' tests/checks.sh)
   if [ "${1:-}" = list ]; then
     for step in $steps; do printf '%-14s%s\n' "$step" "$(grep -B1 "^check_$step()" tests/checks.sh | sed -n '1s/^# //p')"; done
     return
   fi
+  need_to_test
   for step in ${*:-$steps}; do
+    declare -F "check_$step" >/dev/null || { echo "no such step: $step; ./run check list has them" >&2; exit 2; }
     echo "-- $step: $(grep -B1 "^check_$step()" tests/checks.sh | sed -n '1s/^# //p')"
     time "check_$step"
   done

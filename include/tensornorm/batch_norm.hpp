@@ -22,8 +22,9 @@ namespace tensornorm { inline namespace v0 {
 /// - Meaning: torch.nn.BatchNorm2d (https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html).
 /// - Errors: std::invalid_argument for wrong values, std::logic_error for a wrong order of calls. After a throw layer
 ///   and outputs are as they were.
-/// - Cost: O(elements) time; no allocation in forward(x, y) and backward(x, dy, dx) once the layer has run at that
-///   size.
+/// - Cost: O(elements) time; on one thread no allocation in forward(x, y) and backward(x, dy, dx) once the layer has
+/// run
+///   at that size, but for x that are expressions, and eval without running statistics.
 /// - Threads: the const members are safe from many threads at once; the others want the layer to themselves.
 template <typename Scalar, int SpatialDims>
 class BatchNorm {
@@ -74,7 +75,8 @@ class BatchNorm {
     return forward_to_new(*this, x);
   }
 
-  /// The same into y, of x's shape, scalar and storage order; y may be x. An empty y that owns its memory is resized.
+  /// The same into y, of x's shape, scalar and storage order. y may be x, which a backward after a training forward
+  /// would then miss. An empty y that owns its memory is resized.
   template <typename X, typename Y>
   void forward(const X& x, Y&& y) {
     forward(Eigen::DefaultDevice{}, x, y);

@@ -12,7 +12,7 @@
 
 namespace tensornorm { inline namespace v0 {
 
-/// Values of type T (perhaps const), contiguous, seen as [outer, channels, inner].
+/// Values of type T (perhaps const), contiguous, seen as [outer, channels, inner]. Owns nothing.
 template <typename T>
 struct ChannelView {
   T* data;              ///< outer * channels * inner values
@@ -56,7 +56,8 @@ Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
 }  // namespace detail
 
 /// A tensor, matrix or map with contiguous memory, its channels along channel_axis (negative: counted from the last).
-/// Throws std::invalid_argument when the axis is outside the tensor, or the memory not contiguous. O(1).
+/// Throws std::invalid_argument when the axis is outside the tensor, the memory not contiguous, or a size negative or
+/// beyond counting. O(1).
 template <typename X>
 auto channel_view(X& x, int channel_axis = 1) {
   using Traits = detail::EigenTraits<std::remove_const_t<X>>;

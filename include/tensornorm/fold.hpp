@@ -109,26 +109,27 @@ FoldedAffine<Scalar> fold(const BatchNorm<Scalar, SpatialDims>& bn) {
   return {exact.scale.template cast<Scalar>(), exact.shift.template cast<Scalar>()};
 }
 
-// Below, weight and bias belong to the layer that bn follows, and together do afterwards what both did: they may be
-// matrices, tensors or maps of either storage order. An empty bias that can be resized stands for none, and becomes one
-// of [out]. Throws std::logic_error as fold() does, std::invalid_argument for sizes that do not fit; nothing has been
-// changed then. O(size of weight).
-
-/// y = bn(weight * x + bias), weight (out, in), bias (out).
+/// Makes a linear layer, weight (out, in) and bias (out), do what it and the bn after it did: y = bn(weight * x +
+/// bias).
+///
+/// Both may be matrices, tensors or maps of either storage order. An empty bias that can be resized stands for none,
+/// and becomes one of [out]. Throws std::logic_error as fold() does, std::invalid_argument for sizes that do not fit;
+/// nothing has been changed then. O(size of weight). Safe beside other readers of bn.
 template <typename W, typename B, typename Scalar, int SpatialDims>
 void fold_into_linear(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn) {
   static_assert(detail::EigenTraits<W>::rank == 2, "tensornorm: expected a linear layer's weight, (out, in)");
   detail::fold_into(weight, bias, bn, 0);
 }
 
-/// The same for a convolution, grouped or not: weight (out, in, kH, kW), or with one or three axes of the kernel.
+/// fold_into_linear() for a convolution, grouped or not: weight (out, in, kH, kW), or with one or three axes of the
+/// kernel.
 template <typename W, typename B, typename Scalar, int SpatialDims>
 void fold_into_convolution(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn) {
   static_assert(detail::EigenTraits<W>::rank >= 3, "tensornorm: expected a convolution's weight, (out, in, kH, kW)");
   detail::fold_into(weight, bias, bn, 0);
 }
 
-/// The same for a transposed convolution of one group: weight (in, out, kH, kW).
+/// fold_into_linear() for a transposed convolution of one group: weight (in, out, kH, kW).
 template <typename W, typename B, typename Scalar, int SpatialDims>
 void fold_into_transposed_convolution(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn) {
   static_assert(detail::EigenTraits<W>::rank >= 3,

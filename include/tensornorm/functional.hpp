@@ -5,10 +5,12 @@
 // elsewhere between them. The definitions are those of Ioffe and Szegedy, "Batch Normalization" (2015), with PyTorch's
 // conventions (https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html).
 //
-// Views are [outer, channels, inner]; what is called [C] has one number a channel. Nothing is checked here: views must
-// not be empty, outputs must not partly overlap inputs. Nothing throws or allocates: passes that merge partial results
-// are given a Scratch of at least scratch_doubles(). Every pass takes O(values) time. Calls are safe side by side if
-// their outputs and scratch differ. Results have the same bits on every device.
+// Views are [outer, channels, inner], inputs of const values: ChannelView<const float>{pointer, {outer, channels,
+// inner}} or channel_view(std::as_const(x)). What is called [C] has one number a channel; a Scalar is double for values
+// of double, and else float. Nothing is checked here: views must not be empty, outputs must not partly overlap inputs,
+// dx not be x. Nothing throws or allocates: passes that merge partial results are given a Scratch of at least
+// scratch_doubles(). Every pass takes O(values) time. Calls are safe side by side if their outputs and scratch differ.
+// Results have the same bits on every device.
 #pragma once
 
 #include "channel_view.hpp"
@@ -41,7 +43,7 @@ struct GradientSums {
   double* dy_dev;  ///< sum of dy * (x - mean): times invstd, the gradient of weight
 };
 
-/// Doubles of scratch that a pass over x, empty or not, wants on this device.
+/// Doubles of scratch that a pass over x, empty or not, wants on this device; none on one thread. O(1).
 template <typename Device, typename T>
 Index scratch_doubles(const Device& device, const ChannelView<T>& x) {
   if (x.size() == 0) return 0;
@@ -50,7 +52,8 @@ Index scratch_doubles(const Device& device, const ChannelView<T>& x) {
 
 // ----------------------------------------------------------------------------------------------------------- training
 
-/// First half of a training forward: mean and m2 of every channel of x.
+/// First half of a training forward: mean and m2 of every channel of x. statistics.invstd is left alone, and may be
+/// null.
 template <typename Device, typename T>
 void batch_moments(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
                    Scratch& scratch) {
@@ -59,7 +62,8 @@ void batch_moments(const Device& device, const ChannelView<const T>& x, const Ba
   detail::reduce(device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch);
 }
 
-/// Between the halves: invstd from m2, for channels [begin, end) of n values each.
+/// Between the halves: invstd from m2, for channels [begin, end) of n values each, n above correction and eps at least
+/// 0. With eps 0 a constant channel's is 0.
 inline void batch_invstd(Index begin, Index end, Index n, double eps, int correction,
                          const BatchStatistics& statistics) {
   const auto count = static_cast<double>(n - correction);

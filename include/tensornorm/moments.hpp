@@ -12,11 +12,11 @@ struct Moments {
   double mean = 0;   ///< of the values; 0 where there are none
   double m2 = 0;     ///< sum of (x - mean)^2
 
-  /// m2 / (count - correction): correction 0 is the biased variance, 1 the unbiased one.
+  /// m2 / (count - correction), for a count above it: correction 0 is the biased variance, 1 the unbiased one.
   double variance(int correction) const { return m2 / (count - correction); }
 };
 
-/// The moments of both sets together. Merging with an empty set changes nothing.
+/// The moments of both sets together. Merging with an empty set changes nothing. O(1).
 inline Moments merge(const Moments& a, const Moments& b) {
   if (a.count == 0) return b;
   if (b.count == 0) return a;

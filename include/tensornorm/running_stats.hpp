@@ -8,8 +8,8 @@
 
 namespace tensornorm { inline namespace v0 {
 
-/// The weight of the new batch, the `batches`-th since the statistics were reset: the momentum, or without one
-/// 1/batches, which makes the statistics the mean over all batches. (torch/nn/modules/batchnorm.py:
+/// The weight of the new batch, the `batches`-th since the statistics were reset, counted from 1: the momentum, or
+/// without one 1/batches, which makes the statistics the mean over all batches. (torch/nn/modules/batchnorm.py:
 /// exponential_average_factor)
 inline double average_factor(const std::optional<double>& momentum, std::int64_t batches) {
   return momentum ? *momentum : 1.0 / static_cast<double>(batches);
@@ -68,13 +68,13 @@ void update_vars(Scalar* running, const double* m2, double freedom, Index channe
 
 }  // namespace detail
 
-/// (1 - factor) * running + factor * mean.
+/// (1 - factor) * running + factor * mean, rounded as PyTorch rounds it. Scalar: float or double. O(1).
 template <typename Scalar>
 Scalar updated_mean(Scalar running, double mean, double factor) {
   return static_cast<Scalar>(detail::averaging<Scalar>(factor).mean(static_cast<double>(running), mean));
 }
 
-/// (1 - factor) * running + factor * variance.
+/// (1 - factor) * running + factor * variance, PyTorch's being the unbiased one. Rounded as PyTorch rounds it. O(1).
 template <typename Scalar>
 Scalar updated_var(Scalar running, double variance, double factor) {
   return static_cast<Scalar>(detail::averaging<Scalar>(factor).var(static_cast<double>(running), variance));
