@@ -24,8 +24,8 @@ struct Affine {
   static constexpr int coefficients = 2;
   const T* x;
 
-  template <typename Numbers, typename Extent>
-  auto operator()(Index offset, const Numbers& c, Extent extent) const {
+  template <typename Factors, typename Extent>
+  auto operator()(Index offset, const Factors& c, Extent extent) const {
     return fma(load<Lane>(x + offset, extent), c[0], c[1]);
   }
   void prefetch(Index offset) const { detail_prefetch(x, offset); }
@@ -109,9 +109,10 @@ void check_all_walks() {
   for_each_walk<LaneOf<T>>([&](const Plan& plan, const Box& box) {
     ++turn;
     const Index offset = turn % 18 - 2;
-    const Movement movement{turn % 2 == 0, turn % 3 == 0 ? 0 : 1000 * (turn % 5), turn % 4 < 2};
+    const bool streamed = turn / 18 % 2 == 0;  // at every offset, odd and even
+    const Movement movement{streamed, turn % 3 == 0 ? 0 : 1000 * (turn % 5), turn % 4 < 2};
     any.check(plan, box, movement, offset);
-    any.check(plan, box, {turn % 2 == 1, 0, false}, (offset + 7) % 16);
+    any.check(plan, box, {!streamed, 0, false}, (offset + 7) % 16);
     if (turn % 5 == 0) any.check_in_place(plan, box, {false, 0, turn % 2 == 0}, turn % 16);
   });
 }
@@ -137,8 +138,8 @@ TEST_CASE("elementwise: double") { check_all_walks<double>(); }
 TEST_CASE("elementwise: half") { check_all_walks<half>(); }
 TEST_CASE("elementwise: bfloat16") { check_all_walks<bfloat16>(); }
 
-TEST_CASE("elementwise: every offset of runs and rows, streamed and cached") {
-  Case<float> any;
+TEST_CASE_TEMPLATE("elementwise: every offset of runs and rows, streamed and cached", T, float, half, bfloat16) {
+  Case<T> any;
   for (Index inner = 1; inner <= 4 * width<float> + 3; ++inner) {
     for (Index offset = -2; offset < 16; ++offset) {
       for (const bool streamed : {false, true}) {

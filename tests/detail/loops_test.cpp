@@ -104,7 +104,7 @@ void check_output_packets() {
       const Index head = (width<Lane> - offset % width<Lane>) % width<Lane>;
       const Index room = lanes > head ? (lanes - head) / width<Lane> : 0;
       CHECK(streamed.count(1) + 2 * streamed.count(2) == room);
-      CHECK(streamed.count(1) <= (rounds_pairs<T> ? 2 : room));
+      CHECK(streamed.count(1) <= (stored_in_pairs<T> ? 2 : room));
     }
   }
 }

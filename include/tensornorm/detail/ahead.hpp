@@ -27,26 +27,29 @@ struct NothingAhead {
   void ask(const Column&, Index, Index, Index) const {}
 };
 
-/// In a run, whose rows of a packet follow each other: every `rows`-th row fills a cache line. Beyond `end` what comes
+/// In a run, whose rows of a packet follow each other, `packets_a_line` in each cache line. Beyond `end` what comes
 /// next is `gap` further still.
 struct RunAhead {
-  Index distance, rows, end, gap;
+  Index distance, packets_a_line, end, gap;
 
   template <typename Column>
   void ask(const Column& column, Index r, Index height, Index) const {
-    for (Index row = r; row < r + height; row += rows) {
+    for (Index row = r; row < r + height; row += packets_a_line) {
       const Index next = column.offset(row) + distance;
       column.terms.prefetch(next < end ? next : next + gap);
     }
   }
 };
 
-/// In rows of `lanes` lanes, each `gap` behind the one before: a tile of as many rows, in the order of memory, which is
-/// not that of the sums. Asked for in the order of the sums, a tensor beyond the caches took up to twice as long on
-/// AMD's Zen 3. An object serves one tile; it keeps `skipped`, as a multiplication a line took 8 % longer there.
+/// In rows of `lanes` lanes with `gap` elements between them: the tile `distance` further on, in the order of memory,
+/// which is not that of the sums: asked for in theirs, a tensor beyond the caches took up to twice as long on AMD's
+/// Zen 3. At packet l as many elements have been asked for as are summed then, (l + width) * height. An object serves
+/// one tile.
 struct TileAhead {
   Index distance, lanes, gap;
-  Index asked = 0, row_end = lanes, skipped = 0;  // elements asked for, the row that is next ends, gaps before it
+  Index asked = 0;        // elements asked for so far, without what lies between rows
+  Index row_end = lanes;  // what `asked` is at the end of the present row
+  Index skipped = 0;      // elements between the rows so far: a sum, as a multiplication a line took 8 % longer
 
   template <typename Column>
   void ask(const Column& column, Index r, Index height, Index l) {

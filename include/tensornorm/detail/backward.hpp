@@ -98,8 +98,8 @@ struct GradientTraining {
   const T* x;
   const T* dy;
 
-  template <typename Numbers, typename Extent>
-  auto operator()(Index offset, const Numbers& c, Extent extent) const {
+  template <typename Factors, typename Extent>
+  auto operator()(Index offset, const Factors& c, Extent extent) const {
     return fma(load<Lane>(dy + offset, extent), c[1], fma(load<Lane>(x + offset, extent) - c[0], c[2], c[3]));
   }
   void prefetch(Index offset) const {
@@ -126,8 +126,8 @@ struct GradientEval {
   static constexpr int coefficients = 1;
   const T* dy;
 
-  template <typename Numbers, typename Extent>
-  auto operator()(Index offset, const Numbers& c, Extent extent) const {
+  template <typename Factors, typename Extent>
+  auto operator()(Index offset, const Factors& c, Extent extent) const {
     return load<Lane>(dy + offset, extent) * c[0];
   }
   void prefetch(Index offset) const { detail::prefetch(dy + offset); }

@@ -3,7 +3,8 @@
 //
 // An operation F offers
 //   F::coefficients                        how many numbers a channel has
-//   f(offset, coefficients, extent)        the results at the elements from `offset` on: a packet, or a pair
+//   f(offset, coefficients, extent)        the results at the elements from `offset` on: a packet, or a pair for Two,
+//                                          with -, * and fma alone; coefficients are packets or, in rows, the same
 //   f.prefetch(offset)                     asks for the inputs at an element that may lie outside the tensor
 #pragma once
 
@@ -60,7 +61,7 @@ struct AskNothing {
 /// and so were two of AVX2 beyond the caches.
 template <typename Lane, typename T>
 inline constexpr Index mapped_rows = std::min<Index>(4, Index{cache_line} / Index{sizeof(Packet<Lane>)} /
-                                                            (rounds_pairs<T> ? 2 : 1));
+                                                            (stored_in_pairs<T> ? 2 : 1));
 
 template <typename Lane, typename F, typename T, typename Asking, typename Write>
 [[gnu::flatten]] void map_rows(const Plan& plan, const Box& box, const F f,
@@ -134,7 +135,7 @@ class MapBeside {
   auto of_channel(Index c) const {
     const auto coefficients = each<F::coefficients>([&](auto j) { return Packet<Lane>::all(table_.values[j][c]); });
     return [coefficients, f = f_, out = out_, distance = distance_](Index offset, Index count) {
-      for_each_packet<Lane, rounds_pairs<T>>(count, [=](Index l, auto extent) {
+      for_each_packet<Lane, stored_in_pairs<T>>(count, [=](Index l, auto extent) {
         const Index at = offset - distance + l;
         Write{}(out + at, f(at, coefficients, extent), extent);
       });

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "packet.hpp"
 
@@ -49,22 +50,23 @@ struct Streamed {
   }
 };
 
-/// Bytes of memory of type T that are written at once: aligned to as many where they are streamed.
+/// Bytes of memory of type T that loops store at once, a packet or a pair. What is streamed is aligned to as many.
 template <typename T>
 inline constexpr std::uintptr_t bytes_at_once = std::uintptr_t{width<LaneOf<T>>} * sizeof(T) *
-                                                (rounds_pairs<T> ? 2 : 1);
+                                                (stored_in_pairs<T> ? 2 : 1);
 
 /// for_each_packet() over `lanes` lanes that are written to y: in pairs where those are stored faster and, when
 /// `streamed`, such that whole packets and pairs start where y is aligned.
 template <typename Lane, typename T, typename Body>
 void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, bool again = false) {
+  static_assert(std::is_same_v<Lane, LaneOf<T>>);
   constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<Lane>) * sizeof(T);
   Index head = 0;
   if (streamed) {
     const auto past = reinterpret_cast<std::uintptr_t>(y) % packet_bytes;
     if (past != 0) head = std::min(static_cast<Index>((packet_bytes - past) / sizeof(T)), lanes);
     if (head > 0) body(Index{0}, Part{head});
-    if constexpr (rounds_pairs<T>) {
+    if constexpr (stored_in_pairs<T>) {
       const bool aligned = reinterpret_cast<std::uintptr_t>(y + head) % bytes_at_once<T> == 0;
       if (!aligned && head + width<Lane> <= lanes) {
         body(head, Whole{});
@@ -72,7 +74,7 @@ void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, boo
       }
     }
   }
-  for_each_packet<Lane, rounds_pairs<T>>(
+  for_each_packet<Lane, stored_in_pairs<T>>(
       lanes - head, [&](Index l, auto extent) { body(head + l, extent); }, again);
 }
 

@@ -100,8 +100,8 @@ struct NormalizeEval {
   static constexpr int coefficients = 3;
   const T* x;
 
-  template <typename Numbers, typename Extent>
-  auto operator()(Index offset, const Numbers& c, Extent extent) const {
+  template <typename Factors, typename Extent>
+  auto operator()(Index offset, const Factors& c, Extent extent) const {
     return fma(load<Lane>(x + offset, extent) - c[0], c[1], c[2]);
   }
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
@@ -122,8 +122,8 @@ template <typename T, typename Lane>
 struct NormalizeTraining : NormalizeEval<T, Lane> {
   static constexpr int coefficients = 4;
 
-  template <typename Numbers, typename Extent>
-  auto operator()(Index offset, const Numbers& c, Extent extent) const {
+  template <typename Factors, typename Extent>
+  auto operator()(Index offset, const Factors& c, Extent extent) const {
     return fma((load<Lane>(this->x + offset, extent) - c[0]) - c[1], c[2], c[3]);
   }
   static std::array<Packet<double>, 4> fold(const ChannelNumbers& n) {

@@ -27,9 +27,12 @@ struct InCompany {
 /// starts aligned in each run.
 template <typename F, typename T, typename Numbers>
 bool can_overlap(const Plan& plan, const Mapping<F, T, Numbers>& map) {
-  const auto run_bytes = static_cast<std::uintptr_t>(plan.shape.inner) * sizeof(T);
-  const bool aligned =
-      reinterpret_cast<std::uintptr_t>(map.out) % bytes_at_once<T> == 0 && run_bytes % bytes_at_once<T> == 0;
+  static_assert(std::uintptr_t{tile_rows * width<double>} * sizeof(T) % bytes_at_once<T> == 0, "tiles keep alignment");
+  const auto whole = [](Index values) {
+    return static_cast<std::uintptr_t>(values) * sizeof(T) % bytes_at_once<T> == 0;
+  };
+  const bool aligned = reinterpret_cast<std::uintptr_t>(map.out) % bytes_at_once<T> == 0 && whole(plan.shape.inner) &&
+                       whole(plan.chunk_inner);
   return !plan.rows && plan.blocks > 1 && plan.shape.inner >= long_run && (aligned || !map.movement.streamed);
 }
 

@@ -244,23 +244,26 @@ Vector<std::uint16_t, N> round_floats(const Vector<float, N>& floats, const Eige
   return of_upper_halves<N>(half_of_floats<N>(floats));
 }
 
-/// Whether two packets of floats are rounded to memory of type T in fewer instructions than one after the other:
-/// bfloat16, where words of two packets fill a register when they have lost half, and one test finds NaN in both.
+/// Whether loops store to memory of type T in pairs of packets: bfloat16, where words of two packets fill a register
+/// when they have lost half, and one test finds NaN in both. Not with AVX-512, which has instructions for it, nor with
+/// AVX alone, whose words are of 128 bits; nor where compilers may assume that there is no NaN, and drop the test.
 template <typename T>
-inline constexpr bool rounds_pairs = false;
-#if defined(EIGEN_VECTORIZE_AVX2) && !defined(EIGEN_VECTORIZE_AVX512)
+inline constexpr bool stored_in_pairs = false;
+#if defined(EIGEN_VECTORIZE_AVX2) && !defined(EIGEN_VECTORIZE_AVX512) && !__FINITE_MATH_ONLY__
 template <>
-inline constexpr bool rounds_pairs<Eigen::bfloat16> = true;
+inline constexpr bool stored_in_pairs<Eigen::bfloat16> = true;
 inline bool any_nan(__m256 a, __m256 b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_UNORD_Q)) != 0; }
-inline __m256i round_numbers(__m256 a, __m256 b) {
+/// Without NaN.
+inline __m256i bfloat16_of_pair(__m256 a, __m256 b) {
   const auto lower = [](__m256 floats) { return (__m256i)(bfloat16_of_numbers<8>((Floats<8>)floats) >> 16); };
   return _mm256_permute4x64_epi64(_mm256_packus_epi32(lower(a), lower(b)), 0xd8);  // packed are four of each in turn
 }
-#elif defined(EIGEN_VECTORIZE_SSE2) && !defined(EIGEN_VECTORIZE_AVX)
+#elif defined(EIGEN_VECTORIZE_SSE2) && !defined(EIGEN_VECTORIZE_AVX) && !__FINITE_MATH_ONLY__
 template <>
-inline constexpr bool rounds_pairs<Eigen::bfloat16> = true;
+inline constexpr bool stored_in_pairs<Eigen::bfloat16> = true;
 inline bool any_nan(__m128 a, __m128 b) { return _mm_movemask_ps(_mm_cmpunord_ps(a, b)) != 0; }
-inline __m128i round_numbers(__m128 a, __m128 b) {
+/// Without NaN.
+inline __m128i bfloat16_of_pair(__m128 a, __m128 b) {
   const auto extended = [](__m128 floats) {
     return _mm_srai_epi32((__m128i)bfloat16_of_numbers<4>((Floats<4>)floats), 16);
   };
@@ -290,8 +293,8 @@ Packet<Lane> from_bits(const Vector<Bits<T>, width<Lane>>& bits) {
   return packet;
 }
 
-/// Copies `count` values, at most N, a power of two: in pieces that may overlap, as compilers make of a loop a call of
-/// memcpy.
+/// Copies `count` values, at most N, a power of two, in pieces that may overlap. Not in a loop: compilers turn one into
+/// a call of memcpy.
 template <Index N, typename T>
 void copy_some(const T* from, Index count, T* to) {
   if constexpr (N == 1) {
@@ -356,7 +359,7 @@ Packet<Lane> load(const T* p, Part part) {
     return from_bits<Lane, T>(_mm256_maskz_loadu_ps(static_cast<__mmask8>(mask), p));
   }
 #else
-#ifdef EIGEN_VECTORIZE_AVX
+#if defined(EIGEN_VECTORIZE_AVX) && !defined(EIGEN_VECTORIZE_AVX512)
   if constexpr (std::is_same_v<T, Lane> && std::is_same_v<T, float> && W == 8) {
     return {_mm256_maskload_ps(p, _mm256_castps_si256(lane_mask<Lane>(part.count).raw))};
   } else if constexpr (std::is_same_v<T, Lane> && std::is_same_v<T, double> && W == 4) {
@@ -394,16 +397,16 @@ auto to_memory(Packet<Lane> packet) {
   }
 }
 
-/// The same of two packets, for a T that rounds_pairs.
+/// The same of two packets, for a T that is stored_in_pairs.
 template <typename T, typename Lane>
 auto to_memory(PacketPair<Lane> pair) {
-  static_assert(rounds_pairs<T>);
+  static_assert(stored_in_pairs<T> && std::is_same_v<Lane, float>);
   Vector<Bits<T>, 2 * width<Lane>> bits;
   if (any_nan(pair.first.raw, pair.second.raw)) {
     const Vector<Bits<T>, width<Lane>> halves[] = {to_memory<T>(pair.first), to_memory<T>(pair.second)};
     copy_bits(halves, bits);
   } else {
-    copy_bits(round_numbers(pair.first.raw, pair.second.raw), bits);
+    copy_bits(bfloat16_of_pair(pair.first.raw, pair.second.raw), bits);
   }
   return bits;
 }
@@ -417,13 +420,8 @@ void store(T* p, Packet<Lane> packet, Whole = {}) {
 
 template <typename T, typename Lane>
 void store(T* p, PacketPair<Lane> pair, Two) {
-  if constexpr (rounds_pairs<T>) {
-    const auto bits = to_memory<T>(pair);
-    std::memcpy(static_cast<void*>(p), &bits, sizeof(bits));
-  } else {
-    store(p, pair.first);
-    store(p + width<Lane>, pair.second);
-  }
+  const auto bits = to_memory<T>(pair);
+  std::memcpy(static_cast<void*>(p), &bits, sizeof(bits));
 }
 
 /// Stores the first part.count lanes to p. Writes nothing past them.
@@ -463,7 +461,7 @@ void store(T* p, Packet<Lane> packet, Part part) {
 }
 
 /// Stores past the caches to p, which is aligned to the bytes that `lanes` takes in memory: a packet or, for a T that
-/// rounds_pairs, a pair. fence_streams() ends a series.
+/// is stored_in_pairs, a pair. fence_streams() ends a series.
 template <typename T, typename Lanes>
 void stream(T* p, Lanes lanes) {
   const auto bits = to_memory<T>(lanes);

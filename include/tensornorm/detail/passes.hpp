@@ -118,6 +118,12 @@ Mapping<F, T, Numbers> mapping(const Plan& plan, const F& f, T* out, const Movem
 // `second`: the element pass follows one that read the block, and is followed by one that reads the neighbour.
 
 /// How far ahead an element pass that reads `inputs` tensors asks for them, in elements. 0: not at all.
+///
+///   rows, in several blocks                               some rows further down the column
+///   in cache                                              nothing
+///   nothing summed before; or rows, one input             a few KB further on
+///   summed before, and two blocks fit in L2               the same place in the next block
+///   summed before, and they do not                        nothing
 inline Index next_input(const Plan& plan, Index value_bytes, Index inputs, bool second) {
   if (plan.rows && plan.blocks > 1) return prefetch_rows * plan.shape.channels * plan.shape.inner;
   if (!plan.beyond_cache) return 0;

@@ -1,5 +1,10 @@
 // Sums over a patch of memory, rows of lanes, in registers: the inner loop of every reduction. What is summed, u and
-// u*v, is the caller's; so is what becomes of the sums of each tile of rows.
+// u*v, is the caller's; so is what becomes of the sums of each tile of rows, and what is taken for a row:
+//
+//   caller            a row is                  rows           lanes                  stride from row to row
+//   sum_rows          `fold` outer indices      outer / fold   fold*channels*inner    fold*C*inner
+//   sum_short_runs    a run of one channel      outer          inner                  C*inner
+//   add_run           a packet of a long run    inner / W      W                      W
 #pragma once
 
 #include "ahead.hpp"

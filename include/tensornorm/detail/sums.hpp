@@ -105,10 +105,10 @@ template <typename Asking, typename Terms>
   gather(lane_sums.uv, channels, inner, plan.fold, sums.uv);
 }
 
-// A run is summed in pieces of as many columns, and the pieces in turn, so that double rounds less.
-inline constexpr Index piece_columns = 32;
-inline constexpr Index piece_values = piece_columns * tile_rows * width<double>;
-inline constexpr Index long_run = piece_columns * width<double>;  // from here on tiled by itself, not with other rows'
+// A run is summed in pieces, and the pieces in turn, so that double rounds less: neither a piece nor a chunk of pieces
+// is a chain of more than 256 additions, all of which may round the same way.
+inline constexpr Index long_run = 32 * std::max(width<double>, Index{4});  // from here on tiled by itself
+inline constexpr Index piece_values = long_run * tile_rows;
 /// Channels whose short runs are summed in turn, row after row: their runs are neighbours in memory, and together long
 /// enough for the hardware's prefetchers (32x256x14x14: an eighth faster).
 inline constexpr Index neighbours = 32;
@@ -167,12 +167,13 @@ void add_run(const Terms& terms, double centre, Index first, Index length, const
   constexpr Index W = width<double>;
   for (Index end = first + length, at = first; at < end; at += piece_values) {
     const Index count = std::min(end - at, piece_values), whole = round_down(count, W);
-    total = total + sum_piece(terms, centre, at, count / W, W, W, ahead,
-                              [&](Index row, Index height) { beside(at + row * W, height * W); });
+    PacketSums sum = sum_piece(terms, centre, at, count / W, W, W, ahead,
+                               [&](Index row, Index height) { beside(at + row * W, height * W); });
     if (whole < count) {
-      total = total + sum_piece(terms, centre, at + whole, 1, count - whole, 0, ahead,
-                                [&](Index, Index) { beside(at + whole, count - whole); });
+      sum = sum + sum_piece(terms, centre, at + whole, 1, count - whole, 0, ahead,
+                            [&](Index, Index) { beside(at + whole, count - whole); });
     }
+    total = total + sum;  // once a piece: there may be hundreds, and every addition may round the same way
   }
 }
 
