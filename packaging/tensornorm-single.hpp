@@ -1043,23 +1043,26 @@ Vector<std::uint16_t, N> round_floats(const Vector<float, N>& floats, const Eige
   return of_upper_halves<N>(half_of_floats<N>(floats));
 }
 
-/// Whether two packets of floats are rounded to memory of type T in fewer instructions than one after the other:
-/// bfloat16, where words of two packets fill a register when they have lost half, and one test finds NaN in both.
+/// Whether loops store to memory of type T in pairs of packets: bfloat16, where words of two packets fill a register
+/// when they have lost half, and one test finds NaN in both. Not with AVX-512, which has instructions for it, nor with
+/// AVX alone, whose words are of 128 bits; nor where compilers may assume that there is no NaN, and drop the test.
 template <typename T>
-inline constexpr bool rounds_pairs = false;
-#if defined(EIGEN_VECTORIZE_AVX2) && !defined(EIGEN_VECTORIZE_AVX512)
+inline constexpr bool stored_in_pairs = false;
+#if defined(EIGEN_VECTORIZE_AVX2) && !defined(EIGEN_VECTORIZE_AVX512) && !__FINITE_MATH_ONLY__
 template <>
-inline constexpr bool rounds_pairs<Eigen::bfloat16> = true;
+inline constexpr bool stored_in_pairs<Eigen::bfloat16> = true;
 inline bool any_nan(__m256 a, __m256 b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_UNORD_Q)) != 0; }
-inline __m256i round_numbers(__m256 a, __m256 b) {
+/// Without NaN.
+inline __m256i bfloat16_of_pair(__m256 a, __m256 b) {
   const auto lower = [](__m256 floats) { return (__m256i)(bfloat16_of_numbers<8>((Floats<8>)floats) >> 16); };
   return _mm256_permute4x64_epi64(_mm256_packus_epi32(lower(a), lower(b)), 0xd8);  // packed are four of each in turn
 }
-#elif defined(EIGEN_VECTORIZE_SSE2) && !defined(EIGEN_VECTORIZE_AVX)
+#elif defined(EIGEN_VECTORIZE_SSE2) && !defined(EIGEN_VECTORIZE_AVX) && !__FINITE_MATH_ONLY__
 template <>
-inline constexpr bool rounds_pairs<Eigen::bfloat16> = true;
+inline constexpr bool stored_in_pairs<Eigen::bfloat16> = true;
 inline bool any_nan(__m128 a, __m128 b) { return _mm_movemask_ps(_mm_cmpunord_ps(a, b)) != 0; }
-inline __m128i round_numbers(__m128 a, __m128 b) {
+/// Without NaN.
+inline __m128i bfloat16_of_pair(__m128 a, __m128 b) {
   const auto extended = [](__m128 floats) {
     return _mm_srai_epi32((__m128i)bfloat16_of_numbers<4>((Floats<4>)floats), 16);
   };
@@ -1089,8 +1092,8 @@ Packet<Lane> from_bits(const Vector<Bits<T>, width<Lane>>& bits) {
   return packet;
 }
 
-/// Copies `count` values, at most N, a power of two: in pieces that may overlap, as compilers make of a loop a call of
-/// memcpy.
+/// Copies `count` values, at most N, a power of two, in pieces that may overlap. Not in a loop: compilers turn one into
+/// a call of memcpy.
 template <Index N, typename T>
 void copy_some(const T* from, Index count, T* to) {
   if constexpr (N == 1) {
@@ -1155,7 +1158,7 @@ Packet<Lane> load(const T* p, Part part) {
     return from_bits<Lane, T>(_mm256_maskz_loadu_ps(static_cast<__mmask8>(mask), p));
   }
 #else
-#ifdef EIGEN_VECTORIZE_AVX
+#if defined(EIGEN_VECTORIZE_AVX) && !defined(EIGEN_VECTORIZE_AVX512)
   if constexpr (std::is_same_v<T, Lane> && std::is_same_v<T, float> && W == 8) {
     return {_mm256_maskload_ps(p, _mm256_castps_si256(lane_mask<Lane>(part.count).raw))};
   } else if constexpr (std::is_same_v<T, Lane> && std::is_same_v<T, double> && W == 4) {
@@ -1193,16 +1196,16 @@ auto to_memory(Packet<Lane> packet) {
   }
 }
 
-/// The same of two packets, for a T that rounds_pairs.
+/// The same of two packets, for a T that is stored_in_pairs.
 template <typename T, typename Lane>
 auto to_memory(PacketPair<Lane> pair) {
-  static_assert(rounds_pairs<T>);
+  static_assert(stored_in_pairs<T> && std::is_same_v<Lane, float>);
   Vector<Bits<T>, 2 * width<Lane>> bits;
   if (any_nan(pair.first.raw, pair.second.raw)) {
     const Vector<Bits<T>, width<Lane>> halves[] = {to_memory<T>(pair.first), to_memory<T>(pair.second)};
     copy_bits(halves, bits);
   } else {
-    copy_bits(round_numbers(pair.first.raw, pair.second.raw), bits);
+    copy_bits(bfloat16_of_pair(pair.first.raw, pair.second.raw), bits);
   }
   return bits;
 }
@@ -1216,13 +1219,8 @@ void store(T* p, Packet<Lane> packet, Whole = {}) {
 
 template <typename T, typename Lane>
 void store(T* p, PacketPair<Lane> pair, Two) {
-  if constexpr (rounds_pairs<T>) {
-    const auto bits = to_memory<T>(pair);
-    std::memcpy(static_cast<void*>(p), &bits, sizeof(bits));
-  } else {
-    store(p, pair.first);
-    store(p + width<Lane>, pair.second);
-  }
+  const auto bits = to_memory<T>(pair);
+  std::memcpy(static_cast<void*>(p), &bits, sizeof(bits));
 }
 
 /// Stores the first part.count lanes to p. Writes nothing past them.
@@ -1262,7 +1260,7 @@ void store(T* p, Packet<Lane> packet, Part part) {
 }
 
 /// Stores past the caches to p, which is aligned to the bytes that `lanes` takes in memory: a packet or, for a T that
-/// rounds_pairs, a pair. fence_streams() ends a series.
+/// is stored_in_pairs, a pair. fence_streams() ends a series.
 template <typename T, typename Lanes>
 void stream(T* p, Lanes lanes) {
   const auto bits = to_memory<T>(lanes);
@@ -1621,7 +1619,8 @@ auto channel_view(X& x, int channel_axis = 1) {
 //
 // An operation F offers
 //   F::coefficients                        how many numbers a channel has
-//   f(offset, coefficients, extent)        the results at the elements from `offset` on: a packet, or a pair
+//   f(offset, coefficients, extent)        the results at the elements from `offset` on: a packet, or a pair for Two,
+//                                          with -, * and fma alone; coefficients are packets or, in rows, the same
 //   f.prefetch(offset)                     asks for the inputs at an element that may lie outside the tensor
 
 // ---- tensornorm/detail/loops.hpp
@@ -1670,22 +1669,23 @@ struct Streamed {
   }
 };
 
-/// Bytes of memory of type T that are written at once: aligned to as many where they are streamed.
+/// Bytes of memory of type T that loops store at once, a packet or a pair. What is streamed is aligned to as many.
 template <typename T>
 inline constexpr std::uintptr_t bytes_at_once = std::uintptr_t{width<LaneOf<T>>} * sizeof(T) *
-                                                (rounds_pairs<T> ? 2 : 1);
+                                                (stored_in_pairs<T> ? 2 : 1);
 
 /// for_each_packet() over `lanes` lanes that are written to y: in pairs where those are stored faster and, when
 /// `streamed`, such that whole packets and pairs start where y is aligned.
 template <typename Lane, typename T, typename Body>
 void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, bool again = false) {
+  static_assert(std::is_same_v<Lane, LaneOf<T>>);
   constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<Lane>) * sizeof(T);
   Index head = 0;
   if (streamed) {
     const auto past = reinterpret_cast<std::uintptr_t>(y) % packet_bytes;
     if (past != 0) head = std::min(static_cast<Index>((packet_bytes - past) / sizeof(T)), lanes);
     if (head > 0) body(Index{0}, Part{head});
-    if constexpr (rounds_pairs<T>) {
+    if constexpr (stored_in_pairs<T>) {
       const bool aligned = reinterpret_cast<std::uintptr_t>(y + head) % bytes_at_once<T> == 0;
       if (!aligned && head + width<Lane> <= lanes) {
         body(head, Whole{});
@@ -1693,7 +1693,7 @@ void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, boo
       }
     }
   }
-  for_each_packet<Lane, rounds_pairs<T>>(
+  for_each_packet<Lane, stored_in_pairs<T>>(
       lanes - head, [&](Index l, auto extent) { body(head + l, extent); }, again);
 }
 
@@ -1758,7 +1758,7 @@ struct AskNothing {
 /// and so were two of AVX2 beyond the caches.
 template <typename Lane, typename T>
 inline constexpr Index mapped_rows = std::min<Index>(4, Index{cache_line} / Index{sizeof(Packet<Lane>)} /
-                                                            (rounds_pairs<T> ? 2 : 1));
+                                                            (stored_in_pairs<T> ? 2 : 1));
 
 template <typename Lane, typename F, typename T, typename Asking, typename Write>
 [[gnu::flatten]] void map_rows(const Plan& plan, const Box& box, const F f,
@@ -1832,7 +1832,7 @@ class MapBeside {
   auto of_channel(Index c) const {
     const auto coefficients = each<F::coefficients>([&](auto j) { return Packet<Lane>::all(table_.values[j][c]); });
     return [coefficients, f = f_, out = out_, distance = distance_](Index offset, Index count) {
-      for_each_packet<Lane, rounds_pairs<T>>(count, [=](Index l, auto extent) {
+      for_each_packet<Lane, stored_in_pairs<T>>(count, [=](Index l, auto extent) {
         const Index at = offset - distance + l;
         Write{}(out + at, f(at, coefficients, extent), extent);
       });
@@ -1953,8 +1953,8 @@ struct NormalizeEval {
   static constexpr int coefficients = 3;
   const T* x;
 
-  template <typename Numbers, typename Extent>
-  auto operator()(Index offset, const Numbers& c, Extent extent) const {
+  template <typename Factors, typename Extent>
+  auto operator()(Index offset, const Factors& c, Extent extent) const {
     return fma(load<Lane>(x + offset, extent) - c[0], c[1], c[2]);
   }
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
@@ -1975,8 +1975,8 @@ template <typename T, typename Lane>
 struct NormalizeTraining : NormalizeEval<T, Lane> {
   static constexpr int coefficients = 4;
 
-  template <typename Numbers, typename Extent>
-  auto operator()(Index offset, const Numbers& c, Extent extent) const {
+  template <typename Factors, typename Extent>
+  auto operator()(Index offset, const Factors& c, Extent extent) const {
     return fma((load<Lane>(this->x + offset, extent) - c[0]) - c[1], c[2], c[3]);
   }
   static std::array<Packet<double>, 4> fold(const ChannelNumbers& n) {
@@ -2005,7 +2005,12 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
 
 // ---- tensornorm/detail/patch.hpp
 // Sums over a patch of memory, rows of lanes, in registers: the inner loop of every reduction. What is summed, u and
-// u*v, is the caller's; so is what becomes of the sums of each tile of rows.
+// u*v, is the caller's; so is what becomes of the sums of each tile of rows, and what is taken for a row:
+//
+//   caller            a row is                  rows           lanes                  stride from row to row
+//   sum_rows          `fold` outer indices      outer / fold   fold*channels*inner    fold*C*inner
+//   sum_short_runs    a run of one channel      outer          inner                  C*inner
+//   add_run           a packet of a long run    inner / W      W                      W
 
 // ---- tensornorm/detail/ahead.hpp
 // What sums ask for before they need it: memory beyond the caches, on the way through a patch of it (patch.hpp). Asking
@@ -2031,26 +2036,29 @@ struct NothingAhead {
   void ask(const Column&, Index, Index, Index) const {}
 };
 
-/// In a run, whose rows of a packet follow each other: every `rows`-th row fills a cache line. Beyond `end` what comes
+/// In a run, whose rows of a packet follow each other, `packets_a_line` in each cache line. Beyond `end` what comes
 /// next is `gap` further still.
 struct RunAhead {
-  Index distance, rows, end, gap;
+  Index distance, packets_a_line, end, gap;
 
   template <typename Column>
   void ask(const Column& column, Index r, Index height, Index) const {
-    for (Index row = r; row < r + height; row += rows) {
+    for (Index row = r; row < r + height; row += packets_a_line) {
       const Index next = column.offset(row) + distance;
       column.terms.prefetch(next < end ? next : next + gap);
     }
   }
 };
 
-/// In rows of `lanes` lanes, each `gap` behind the one before: a tile of as many rows, in the order of memory, which is
-/// not that of the sums. Asked for in the order of the sums, a tensor beyond the caches took up to twice as long on
-/// AMD's Zen 3. An object serves one tile; it keeps `skipped`, as a multiplication a line took 8 % longer there.
+/// In rows of `lanes` lanes with `gap` elements between them: the tile `distance` further on, in the order of memory,
+/// which is not that of the sums: asked for in theirs, a tensor beyond the caches took up to twice as long on AMD's
+/// Zen 3. At packet l as many elements have been asked for as are summed then, (l + width) * height. An object serves
+/// one tile.
 struct TileAhead {
   Index distance, lanes, gap;
-  Index asked = 0, row_end = lanes, skipped = 0;  // elements asked for, the row that is next ends, gaps before it
+  Index asked = 0;        // elements asked for so far, without what lies between rows
+  Index row_end = lanes;  // what `asked` is at the end of the present row
+  Index skipped = 0;      // elements between the rows so far: a sum, as a multiplication a line took 8 % longer
 
   template <typename Column>
   void ask(const Column& column, Index r, Index height, Index l) {
@@ -2240,10 +2248,10 @@ template <typename Asking, typename Terms>
   gather(lane_sums.uv, channels, inner, plan.fold, sums.uv);
 }
 
-// A run is summed in pieces of as many columns, and the pieces in turn, so that double rounds less.
-inline constexpr Index piece_columns = 32;
-inline constexpr Index piece_values = piece_columns * tile_rows * width<double>;
-inline constexpr Index long_run = piece_columns * width<double>;  // from here on tiled by itself, not with other rows'
+// A run is summed in pieces, and the pieces in turn, so that double rounds less: neither a piece nor a chunk of pieces
+// is a chain of more than 256 additions, all of which may round the same way.
+inline constexpr Index long_run = 32 * std::max(width<double>, Index{4});  // from here on tiled by itself
+inline constexpr Index piece_values = long_run * tile_rows;
 /// Channels whose short runs are summed in turn, row after row: their runs are neighbours in memory, and together long
 /// enough for the hardware's prefetchers (32x256x14x14: an eighth faster).
 inline constexpr Index neighbours = 32;
@@ -2302,12 +2310,13 @@ void add_run(const Terms& terms, double centre, Index first, Index length, const
   constexpr Index W = width<double>;
   for (Index end = first + length, at = first; at < end; at += piece_values) {
     const Index count = std::min(end - at, piece_values), whole = round_down(count, W);
-    total = total + sum_piece(terms, centre, at, count / W, W, W, ahead,
-                              [&](Index row, Index height) { beside(at + row * W, height * W); });
+    PacketSums sum = sum_piece(terms, centre, at, count / W, W, W, ahead,
+                               [&](Index row, Index height) { beside(at + row * W, height * W); });
     if (whole < count) {
-      total = total + sum_piece(terms, centre, at + whole, 1, count - whole, 0, ahead,
-                                [&](Index, Index) { beside(at + whole, count - whole); });
+      sum = sum + sum_piece(terms, centre, at + whole, 1, count - whole, 0, ahead,
+                            [&](Index, Index) { beside(at + whole, count - whole); });
     }
+    total = total + sum;  // once a piece: there may be hundreds, and every addition may round the same way
   }
 }
 
@@ -2448,8 +2457,8 @@ struct GradientTraining {
   const T* x;
   const T* dy;
 
-  template <typename Numbers, typename Extent>
-  auto operator()(Index offset, const Numbers& c, Extent extent) const {
+  template <typename Factors, typename Extent>
+  auto operator()(Index offset, const Factors& c, Extent extent) const {
     return fma(load<Lane>(dy + offset, extent), c[1], fma(load<Lane>(x + offset, extent) - c[0], c[2], c[3]));
   }
   void prefetch(Index offset) const {
@@ -2476,8 +2485,8 @@ struct GradientEval {
   static constexpr int coefficients = 1;
   const T* dy;
 
-  template <typename Numbers, typename Extent>
-  auto operator()(Index offset, const Numbers& c, Extent extent) const {
+  template <typename Factors, typename Extent>
+  auto operator()(Index offset, const Factors& c, Extent extent) const {
     return load<Lane>(dy + offset, extent) * c[0];
   }
   void prefetch(Index offset) const { detail::prefetch(dy + offset); }
@@ -2736,6 +2745,12 @@ Mapping<F, T, Numbers> mapping(const Plan& plan, const F& f, T* out, const Movem
 // `second`: the element pass follows one that read the block, and is followed by one that reads the neighbour.
 
 /// How far ahead an element pass that reads `inputs` tensors asks for them, in elements. 0: not at all.
+///
+///   rows, in several blocks                               some rows further down the column
+///   in cache                                              nothing
+///   nothing summed before; or rows, one input             a few KB further on
+///   summed before, and two blocks fit in L2               the same place in the next block
+///   summed before, and they do not                        nothing
 inline Index next_input(const Plan& plan, Index value_bytes, Index inputs, bool second) {
   if (plan.rows && plan.blocks > 1) return prefetch_rows * plan.shape.channels * plan.shape.inner;
   if (!plan.beyond_cache) return 0;
@@ -2901,9 +2916,12 @@ struct InCompany {
 /// starts aligned in each run.
 template <typename F, typename T, typename Numbers>
 bool can_overlap(const Plan& plan, const Mapping<F, T, Numbers>& map) {
-  const auto run_bytes = static_cast<std::uintptr_t>(plan.shape.inner) * sizeof(T);
-  const bool aligned =
-      reinterpret_cast<std::uintptr_t>(map.out) % bytes_at_once<T> == 0 && run_bytes % bytes_at_once<T> == 0;
+  static_assert(std::uintptr_t{tile_rows * width<double>} * sizeof(T) % bytes_at_once<T> == 0, "tiles keep alignment");
+  const auto whole = [](Index values) {
+    return static_cast<std::uintptr_t>(values) * sizeof(T) % bytes_at_once<T> == 0;
+  };
+  const bool aligned = reinterpret_cast<std::uintptr_t>(map.out) % bytes_at_once<T> == 0 && whole(plan.shape.inner) &&
+                       whole(plan.chunk_inner);
   return !plan.rows && plan.blocks > 1 && plan.shape.inner >= long_run && (aligned || !map.movement.streamed);
 }
 
