@@ -32,6 +32,12 @@ check_levels() {
   else
     echo "this machine has no AVX2"
   fi
+  # Levels that few machines have: they compile.
+  local level
+  for level in -mavx -march=knl -march=skylake-avx512; do
+    g++ -std=c++17 -O1 "$level" -Wall -Wextra -Werror -isystem /usr/include/eigen3 -I include -fsyntax-only \
+      tests/consumer/compiled_once/everything.cpp
+  done
 }
 # what computes on 64-bit Arm, by qemu
 check_aarch64() {
