@@ -25,6 +25,18 @@ inline constexpr Index run_ahead[] = {0, 4096, 1024};
 struct NothingAhead {
   template <typename Column>
   void ask(const Column&, Index, Index, Index) const {}
+  template <typename Column>
+  void ask_row(const Column&, Index, Index) const {}
+};
+
+/// In narrow rows, which are summed one after the other: the same lanes `distance` elements further on.
+struct StripAhead {
+  Index distance;
+
+  template <typename Column>
+  void ask_row(const Column& column, Index row, Index lanes) const {
+    for (Index l = 0; l < lanes; l += Column::line) column.terms.prefetch(column.offset(row) + distance + l);
+  }
 };
 
 /// In a run, whose rows of a packet follow each other, `packets_a_line` in each cache line. Beyond `end` what comes
@@ -69,9 +81,11 @@ Index tiles_ahead(Index stride) {
 }
 /// What is asked for in rows of `lanes` lanes, `stride` apart.
 template <typename Asking, typename Terms>
-Asking tile_ahead(Index stride, Index lanes) {
+Asking ahead_of_rows(Index stride, Index lanes) {
   if constexpr (std::is_same_v<Asking, NothingAhead>) {
     return {};
+  } else if constexpr (std::is_same_v<Asking, StripAhead>) {
+    return {tiles_ahead<Terms>(stride)};
   } else {
     return {tiles_ahead<Terms>(stride), lanes, stride - lanes};
   }

@@ -82,6 +82,13 @@ struct Packet {
 template <typename Lane>
 inline constexpr Index width = sizeof(typename Packet<Lane>::Raw) / sizeof(Lane);
 
+/// Packets that the target's registers hold.
+#ifdef EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS
+inline constexpr Index packet_registers = Index{EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS};
+#else
+inline constexpr Index packet_registers = 16;
+#endif
+
 /// The lane type that computes on memory of type T.
 template <typename T>
 using LaneOf = std::conditional_t<std::is_same_v<T, double>, double, float>;

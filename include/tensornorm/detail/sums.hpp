@@ -66,7 +66,7 @@ struct Column {
 
 // centre: double [channels of the box].
 
-template <typename Asking, typename Terms>
+template <typename Walk, typename Asking, typename Terms>
 [[gnu::flatten]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms, const double* centre,
                                ChannelSums& sums) {
   static_assert(block_lanes % 64 == 0, "a last packet stays inside arrays of block_lanes");
@@ -85,16 +85,14 @@ template <typename Asking, typename Terms>
   const Index stride = plan.fold * plan.shape.channels * inner;
   const auto patch = [&](Index outer, Index rows, Index patch_lanes) {
     const Index first = plan.shape.offset(outer, box.channel_begin, 0);
-    sum_patch(
-        rows, patch_lanes, tile_ahead<Asking, Terms>(stride, patch_lanes),
-        [&](Index l, auto extent) {
-          return Column<Terms, decltype(extent)>{terms, first + l, stride, load<double>(lane_centre + l, extent),
-                                                 extent};
-        },
-        [&](Index, Index, Index l, const PacketSums& s) {
-          store(into.u + l, load<double>(into.u + l) + s.u);
-          store(into.uv + l, load<double>(into.uv + l) + s.uv);
-        });
+    const auto column_at = [&](Index l, auto extent) {
+      return Column<Terms, decltype(extent)>{terms, first + l, stride, load<double>(lane_centre + l, extent), extent};
+    };
+    const auto add = [&](Index, Index, Index l, const PacketSums& s) {
+      store(into.u + l, load<double>(into.u + l) + s.u);
+      store(into.uv + l, load<double>(into.uv + l) + s.uv);
+    };
+    sum_patch(Walk{}, rows, patch_lanes, ahead_of_rows<Asking, Terms>(stride, patch_lanes), column_at, add);
   };
   const Index rows = (box.outer_end - box.outer_begin) / plan.fold;
   const Index rest = (box.outer_end - box.outer_begin) % plan.fold;
@@ -128,7 +126,7 @@ PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows,
   const auto centres = Packet<double>::all(centre);
   PacketSums sum = PacketSums::zero();
   sum_patch(
-      rows, lanes, ahead,
+      ByPackets{}, rows, lanes, ahead,
       [&](Index l, auto extent) {
         return Column<Terms, decltype(extent)>{terms, first + l, stride, centres, extent};
       },
@@ -215,8 +213,12 @@ template <typename Terms, typename Companion = Alone>
 void sum_box(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums,
              const Companion& companion = {}) {
   if (plan.rows) {
-    if (plan.beyond_cache) return sum_rows<TileAhead>(plan, box, terms, centre, sums);
-    sum_rows<NothingAhead>(plan, box, terms, centre, sums);
+    if (plan.fold * plan.block_channels * plan.shape.inner <= narrow_lanes) {  // the same for all blocks
+      if (plan.beyond_cache) return sum_rows<ByStrips, StripAhead>(plan, box, terms, centre, sums);
+      return sum_rows<ByStrips, NothingAhead>(plan, box, terms, centre, sums);
+    }
+    if (plan.beyond_cache) return sum_rows<ByPackets, TileAhead>(plan, box, terms, centre, sums);
+    sum_rows<ByPackets, NothingAhead>(plan, box, terms, centre, sums);
   } else {
     sum_runs(plan, box, terms, centre, sums, companion);
   }
