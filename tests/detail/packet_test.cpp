@@ -190,6 +190,18 @@ void check_arithmetic() {
   check(fma(x, three, all(5)), [](Lane v) { return v * 3 + 5; });
 }
 
+/// Sums of several packets at once have the bits of the sums one by one, in any place.
+void check_reduce_add_each() {
+  Packet<double> packets[width<double>];
+  for (Index k = 0; k < width<double>; ++k) {
+    double lanes[width<double>];
+    for (Index i = 0; i < width<double>; ++i) lanes[i] = 1 / (0.3 + static_cast<double>(7 * k + i * i));
+    packets[k] = load<double>(lanes);
+  }
+  const Packet<double> sums = reduce_add_each(packets);
+  for (Index k = 0; k < width<double>; ++k) CHECK(bits(sums[k]) == bits(reduce_add(packets[k])));
+}
+
 /// Every lane counts once: lane i is 2^i, and no two sets of lanes have the same sum.
 void check_reduce_add() {
   std::vector<double> powers(static_cast<std::size_t>(width<double>));
@@ -237,6 +249,8 @@ TEST_CASE("packet: arithmetic in every lane") {
 }
 
 TEST_CASE("packet: a sum counts every lane once") { check_reduce_add(); }
+
+TEST_CASE("packet: sums of several packets are those of each") { check_reduce_add_each(); }
 
 TEST_CASE("packet: square roots are correctly rounded") {
   std::vector<double> values{0.0,

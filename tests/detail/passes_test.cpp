@@ -181,6 +181,45 @@ TEST_CASE("passes: every box is mapped once, on any number of threads, from eith
   }
 }
 
+namespace {
+
+/// Finds nothing, of as many tensors.
+template <int Inputs>
+struct Idle {
+  static constexpr int inputs = Inputs;
+  void box(const Plan&, const Box&, double*, double*) const {}
+  void merge(Index, Index, double&, double&, double, double) const {}
+  static void complete(const Plan&, const Box&, double*) {}
+};
+
+/// Whether the chunks of a plan of several are mapped from the last one back once they are reduced; in order, if not.
+template <int Inputs>
+bool from_the_last(const Plan& plan) {
+  REQUIRE(plan.blocks == 1);
+  REQUIRE(plan.chunks > 2);
+  std::vector<double> numbers(static_cast<std::size_t>(plan.shape.channels));
+  std::vector<Index> begins;
+  Scratch scratch;
+  reduce_and_map(
+      Eigen::DefaultDevice{}, plan, 4, Idle<Inputs>{}, numbers.data(), numbers.data(), scratch, [](Index, Index) {},
+      [&](const Box&) { return [&](const Box& box) { begins.push_back(box.outer_begin + box.inner_begin); }; });
+  CHECK(begins.size() == static_cast<std::size_t>(plan.chunks));
+  const bool back = begins.front() > begins.back();
+  if (back) std::reverse(begins.begin(), begins.end());
+  CHECK(std::is_sorted(begins.begin(), begins.end()));
+  return back;
+}
+
+}  // namespace
+
+TEST_CASE("passes: what was reduced last is mapped first, but for rows of two inputs") {
+  const Plan run = plan_reduction({1, 1, 1 << 18}, 4), rows = plan_reduction({1 << 14, 16, 1}, 4);
+  CHECK(from_the_last<1>(run));
+  CHECK(from_the_last<2>(run));
+  CHECK(from_the_last<1>(rows));
+  CHECK_FALSE(from_the_last<2>(rows));
+}
+
 TEST_CASE("passes: the halves and the fused pass have the same bits, on any number of threads, and are right") {
   Uneven uneven;
   std::vector<float> values;

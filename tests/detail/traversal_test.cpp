@@ -212,7 +212,16 @@ TEST_CASE("traversal: short rows are folded as long as whole tiles are left") {
   CHECK(fold(10000, 10, 1) == 8);
   CHECK(fold(10000, 16, 1) == 4);
   CHECK(fold(10000, 32, 1) == 2);
-  CHECK(fold(10000, 33, 1) == 1);
+  CHECK(fold(10000, 33, 1) == 16);  // longer rows are whole lines,
+  CHECK(fold(10000, 50, 1) == 8);
+  CHECK(fold(10000, 100, 1) == 4);
+  CHECK(fold(10000, 64, 1) == 1);
+  CHECK(fold(10000, 65, 1) == 3);  // or narrow, where lines would be more than a block
+  CHECK(fold(10000, 99, 1) == 2);
+  CHECK(fold(10000, 300, 1) == 1);
+  CHECK(fold(255, 50, 1) == 1);  // not 32 of them
+  CHECK(fold(256, 50, 1) == 8);
+  CHECK(fold(10000, 100, 10) == 1);  // several blocks
   CHECK(fold(10000, 8, 4) == 2);
 }
 

@@ -44,6 +44,7 @@ void box_gradient_sums(const Plan& plan, const Box& box, const T* x, const T* dy
 /// The reduction of passes.hpp that finds both sums. mean: double [C].
 template <typename T>
 struct GradientReduction {
+  static constexpr int inputs = 2;
   const T* x;
   const T* dy;
   const double* mean;

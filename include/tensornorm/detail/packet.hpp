@@ -560,6 +560,26 @@ inline double reduce_add(Packet<double> x) {
 #endif
 }
 
+/// reduce_add() of each of width<double> packets, in the same order of additions.
+inline Packet<double> reduce_add_each(const Packet<double>* x) {
+#ifdef EIGEN_VECTORIZE_AVX512
+  // Two packets become one of half the sums, three times.
+  const auto halves = [](__m512d a, __m512d b) {
+    return _mm512_maskz_shuffle_f64x2(0xff, a, b, 0x44) + _mm512_maskz_shuffle_f64x2(0xff, a, b, 0xee);
+  };
+  const auto quarters = [](__m512d a, __m512d b) {
+    return _mm512_maskz_shuffle_f64x2(0xff, a, b, 0x88) + _mm512_maskz_shuffle_f64x2(0xff, a, b, 0xdd);
+  };
+  const auto even = quarters(halves(x[0].raw, x[2].raw), halves(x[4].raw, x[6].raw));
+  const auto odd = quarters(halves(x[1].raw, x[3].raw), halves(x[5].raw, x[7].raw));
+  return {_mm512_maskz_unpacklo_pd(0xff, even, odd) + _mm512_maskz_unpackhi_pd(0xff, even, odd)};
+#else
+  double sums[width<double>];
+  for (Index k = 0; k < width<double>; ++k) sums[k] = reduce_add(x[k]);
+  return load<double>(sums);
+#endif
+}
+
 /// Whether every lane is 1, of lanes that are 0 or 1.
 inline bool all_of(Packet<double> flags) { return reduce_add(flags) == static_cast<double>(width<double>); }
 

@@ -2,6 +2,7 @@
 // a block at a time, so that a block is mapped while it is still in cache from being reduced.
 //
 // A reduction R offers
+//   R::inputs                                       how many tensors it reads
 //   r.box(plan, box, a, b)                          two numbers a channel of the box
 //   r.merge(n_before, n_box, a, b, box_a, box_b)    adds a box's numbers to those of the boxes before it
 //   r.complete(plan, box, a)                        makes of a what the pass is to find, when all boxes are merged
@@ -121,14 +122,13 @@ Mapping<F, T, Numbers> mapping(const Plan& plan, const F& f, T* out, const Movem
 ///
 ///   rows, in several blocks                               some rows further down the column
 ///   in cache                                              nothing
-///   nothing summed before; or rows, one input             a few KB further on
+///   nothing summed before, or rows                        a few KB further on
 ///   summed before, and two blocks fit in L2               the same place in the next block
 ///   summed before, and they do not                        nothing
 inline Index next_input(const Plan& plan, Index value_bytes, Index inputs, bool second) {
   if (plan.rows && plan.blocks > 1) return prefetch_rows * plan.shape.channels * plan.shape.inner;
   if (!plan.beyond_cache) return 0;
-  const bool rows_of_one = plan.rows && inputs == 1;  // summed long ago; with two inputs this was slower
-  if (!second || rows_of_one) return prefetch_bytes / value_bytes;
+  if (!second || plan.rows) return prefetch_bytes / value_bytes;  // rows were summed long ago
   const Index block = plan.block_channels * plan.shape.per_channel() * value_bytes * inputs;
   const bool two_in_cache = block <= 2 * block_bytes;  // this one and the next one, in L2
   return two_in_cache ? plan.block_channels * plan.shape.inner : 0;
@@ -246,6 +246,14 @@ bool shares_chunks(const Device& device, const Plan& plan, Index value_bytes) {
   return worth_threads(device, plan, value_bytes) && plan.chunks > 1 && plan.blocks < 8 * threads_of(device);
 }
 
+/// Whether chunks of a block that has been reduced are mapped from the last one back, as what was read last is still in
+/// a cache. A block of rows may be all of two tensors, of which L2 holds little: backward of 32x64x56x56 NHWC took a
+/// sixth longer that way.
+template <typename R>
+bool maps_back(const Plan& plan) {
+  return !plan.rows || R::inputs == 1;
+}
+
 /// Reduces, then finish(channel_begin, channel_end), then maps: a block at a time where one thread can have a whole
 /// block.
 template <typename Device, typename R, typename Finish, typename Map>
@@ -254,15 +262,16 @@ void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, c
   if (shares_chunks(device, plan, value_bytes)) {
     reduce(device, plan, value_bytes, r, a, b, scratch);
     finish(Index{0}, plan.shape.channels);
-    return map_all(device, plan, value_bytes, true, map);
+    return map_all(device, plan, value_bytes, maps_back<R>(plan), map);
   }
   const auto work = [&](Index block) {
     reduce_block(plan, block, r, a, b);
     const Box start = plan.box(block, 0);
     finish(start.channel_begin, start.channel_end);
     const auto map_box = map(start);
-    for (Index chunk = plan.chunks - 1; chunk > 0; --chunk) map_box(plan.box(block, chunk));
-    map_box(start);
+    for (Index k = 0; k < plan.chunks; ++k) {
+      map_box(plan.box(block, maps_back<R>(plan) ? plan.chunks - 1 - k : k));
+    }
   };
   if (worth_threads(device, plan, value_bytes)) return for_each_item(device, plan.blocks, work);
   for (Index block = 0; block < plan.blocks; ++block) work(block);

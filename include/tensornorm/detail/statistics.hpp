@@ -191,6 +191,7 @@ void box_moments(const Plan& plan, const Box& box, const T* x, const Origins<T>&
 /// The reduction of passes.hpp that finds mean and m2.
 template <typename T>
 struct MomentsReduction {
+  static constexpr int inputs = 1;
   const T* x;
   template <typename Companion = Alone>
   void box(const Plan& plan, const Box& box, double* mean, double* m2, const Companion& companion = {}) const {

@@ -36,6 +36,7 @@ struct Box {
 inline constexpr Index block_lanes = 1024;               // most lanes, or channels, a block: their numbers fit in L1
 inline constexpr Index block_columns = 512;              // the same where inner is 1 and rows are longer
 inline constexpr Index folded_lanes = 64;                // a tile of such rows, and what goes with it, is little of L1
+inline constexpr Index narrow_lanes = 256;               // wider rows are summed packet by packet: see patch.hpp
 inline constexpr Index block_bytes = 256 * 1024;         // of x a block: it is still in L2 for the second pass
 inline constexpr Index chunk_bytes = 256 * 1024;         // of x a chunk, the unit of work of larger blocks
 inline constexpr Index cache_bytes = 12 * 1024 * 1024;   // a larger tensor leaves the last cache, with its output
@@ -103,23 +104,29 @@ inline bool maps_runs(Shape shape, Index value_bytes, bool in_place) {
 /// One channel is one long run.
 inline Shape canonical(Shape shape) { return shape.channels == 1 ? Shape{1, 1, shape.outer * shape.inner} : shape; }
 
-/// Rows that count as one, so that a row has about folded_lanes lanes, and there are still tile_rows of them. Where it
-/// takes few rows, those are whole cache lines of floats: then every folded row starts aligned if the first does.
-inline Index fold_of(Shape shape) {
-  const Index row = shape.channels * shape.inner, most = shape.outer / tile_rows;
-  if (row > folded_lanes / 2 || most < 2) return 1;
-  const Index lines = 16 / std::gcd(row, Index{16});
-  const Index fold =
-      lines * row <= 2 * folded_lanes ? std::max(round_down(folded_lanes / row, lines), lines) : folded_lanes / row;
-  return std::min(fold, most);
-}
-
 /// Channels that make a block of rows: whole cache lines of floats, whatever inner is, so that all blocks are aligned
 /// if the first is.
 inline Index channels_of_rows(Shape shape) {
   // Rows that are one block lie in one piece: eval of (64, 1024) takes a third less time than in two.
   if (shape.inner == 1) return shape.channels <= block_lanes ? shape.channels : block_columns;
   return std::min(shape.channels, round_down(block_lanes / shape.inner, 16));
+}
+
+/// Rows that count as one. Short rows: so many that they have about folded_lanes lanes, and there are still tile_rows
+/// of them. Where it takes few rows, those are whole cache lines of floats: then every folded row starts aligned if the
+/// first does. Longer rows, if there are many: as many as make whole lines, or else as are still narrow. Rows of 40 or
+/// 50 channels, whose ends are written in parts, took twice as long past the caches, and half as long again in cache.
+inline Index fold_of(Shape shape) {
+  const Index row = shape.channels * shape.inner, most = shape.outer / tile_rows;
+  const Index lines = 16 / std::gcd(row, Index{16});
+  if (row > folded_lanes / 2) {
+    const Index fold = lines * row <= block_lanes ? lines : std::max<Index>(1, narrow_lanes / row);
+    return channels_of_rows(shape) == shape.channels && 4 * fold <= most ? fold : 1;
+  }
+  if (most < 2) return 1;
+  const Index fold =
+      lines * row <= 2 * folded_lanes ? std::max(round_down(folded_lanes / row, lines), lines) : folded_lanes / row;
+  return std::min(fold, most);
 }
 
 /// Outer indices that make a chunk of rows of `lanes` lanes, a multiple of whole tiles.
