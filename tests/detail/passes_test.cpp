@@ -161,6 +161,19 @@ TEST_CASE("passes: outputs are asked for where pieces lie far apart within the l
   CHECK(next({1 << 14, 2, in_page}, true) == 0);  // beyond the last cache, where outputs are streamed
 }
 
+TEST_CASE("passes: what is larger than the caches is written past them, where all rows are aligned alike") {
+  const auto streamed = [](const Shape& shape, bool in_place = false) {
+    return movement_of(plan_reduction(shape, 4), 4, 1, in_place, false).streamed;
+  };
+  CHECK(streamed({1 << 20, 64, 1}));
+  CHECK_FALSE(streamed({1 << 20, 64, 1}, true));
+  CHECK_FALSE(streamed({1 << 10, 64, 1}));  // in cache
+  CHECK(streamed({1 << 20, 50, 1}));        // folded
+  CHECK_FALSE(streamed({1 << 20, 301, 1}));
+  CHECK_FALSE(streamed({1 << 20, 1501, 1}));  // several blocks
+  CHECK(streamed({64, 64, 50 * 50 + 1}));     // runs, each of which begins with a part
+}
+
 TEST_CASE("passes: every box is mapped once, on any number of threads, from either end") {
   for (const Shape& shape : shapes()) {
     const Plan plan = plan_map(shape, 4);

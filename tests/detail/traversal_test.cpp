@@ -195,7 +195,7 @@ TEST_CASE("traversal: one channel is one run") {
   }
 }
 
-TEST_CASE("traversal: short rows are folded as long as whole tiles are left") {
+TEST_CASE("traversal: rows are folded to whole lines, or as long as whole tiles are left") {
   const auto fold = [](Index outer, Index channels, Index inner) {
     return plan_reduction({outer, channels, inner}, 4).fold;
   };
@@ -204,25 +204,28 @@ TEST_CASE("traversal: short rows are folded as long as whole tiles are left") {
   CHECK(fold(87, 3, 1) == 10);
   CHECK(fold(10000, 1, 3) == 1);  // one channel is one run
   CHECK(fold(10000, 2, 1) == 32);
-  CHECK(fold(10000, 3, 1) == 16);  // whole lines
-  CHECK(fold(10000, 7, 1) == 16);  // also where they take more than 64 lanes,
+  CHECK(fold(10000, 3, 1) == 16);  // whole lines,
+  CHECK(fold(10000, 7, 1) == 16);  // also where they take more than 64 lanes
   CHECK(fold(10000, 8, 1) == 8);
-  CHECK(fold(10000, 9, 1) == 7);  // but not many more
-  CHECK(fold(10000, 18, 1) == 3);
+  CHECK(fold(10000, 9, 1) == 16);
+  CHECK(fold(10000, 18, 1) == 8);
   CHECK(fold(10000, 10, 1) == 8);
   CHECK(fold(10000, 16, 1) == 4);
   CHECK(fold(10000, 32, 1) == 2);
-  CHECK(fold(10000, 33, 1) == 16);  // longer rows are whole lines,
+  CHECK(fold(10000, 33, 1) == 16);
   CHECK(fold(10000, 50, 1) == 8);
   CHECK(fold(10000, 100, 1) == 4);
   CHECK(fold(10000, 64, 1) == 1);
-  CHECK(fold(10000, 65, 1) == 3);  // or narrow, where lines would be more than a block
+  CHECK(fold(10000, 8, 4) == 2);
+  CHECK(fold(256, 50, 1) == 8);  // 32 folded rows are enough, fewer are not:
+  CHECK(fold(511, 9, 1) == 7);   // then about 64 lanes,
+  CHECK(fold(511, 5, 1) == 16);
+  CHECK(fold(255, 50, 1) == 5);  // or what is narrow
+  CHECK(fold(159, 50, 1) == 1);
+  CHECK(fold(10000, 65, 1) == 3);  // as where lines would be more than a block
   CHECK(fold(10000, 99, 1) == 2);
   CHECK(fold(10000, 300, 1) == 1);
-  CHECK(fold(255, 50, 1) == 1);  // not 32 of them
-  CHECK(fold(256, 50, 1) == 8);
   CHECK(fold(10000, 100, 10) == 1);  // several blocks
-  CHECK(fold(10000, 8, 4) == 2);
 }
 
 TEST_CASE("traversal: what no cache holds is known from its size") {

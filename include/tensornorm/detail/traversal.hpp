@@ -112,21 +112,21 @@ inline Index channels_of_rows(Shape shape) {
   return std::min(shape.channels, round_down(block_lanes / shape.inner, 16));
 }
 
-/// Rows that count as one. Short rows: so many that they have about folded_lanes lanes, and there are still tile_rows
-/// of them. Where it takes few rows, those are whole cache lines of floats: then every folded row starts aligned if the
-/// first does. Longer rows, if there are many: as many as make whole lines, or else as are still narrow. Rows of 40 or
-/// 50 channels, whose ends are written in parts, took twice as long past the caches, and half as long again in cache.
+/// Rows that count as one: where there are many, so many that they have about folded_lanes lanes or more, and are whole
+/// cache lines of floats: then every folded row starts aligned if the first does. Rows of 40 or 50 channels, whose ends
+/// are written in parts, took twice as long past the caches, and half as long again in cache. Where lines would be more
+/// than a block, or rows are few, so many as are still narrow and leave tile_rows of them.
 inline Index fold_of(Shape shape) {
   const Index row = shape.channels * shape.inner, most = shape.outer / tile_rows;
-  const Index lines = 16 / std::gcd(row, Index{16});
-  if (row > folded_lanes / 2) {
-    const Index fold = lines * row <= block_lanes ? lines : std::max<Index>(1, narrow_lanes / row);
-    return channels_of_rows(shape) == shape.channels && 4 * fold <= most ? fold : 1;
+  const Index lines = 16 / std::gcd(row, Index{16}), whole = std::max(lines, round_down(folded_lanes / row, lines));
+  const bool one_block = channels_of_rows(shape) == shape.channels;
+  if (one_block && whole * row <= block_lanes && 4 * whole <= most) return whole;
+  if (row <= folded_lanes / 2) {
+    const Index fold = whole * row <= 2 * folded_lanes ? whole : folded_lanes / row;
+    return std::clamp<Index>(most, 1, fold);
   }
-  if (most < 2) return 1;
-  const Index fold =
-      lines * row <= 2 * folded_lanes ? std::max(round_down(folded_lanes / row, lines), lines) : folded_lanes / row;
-  return std::min(fold, most);
+  const Index fold = std::max<Index>(1, narrow_lanes / row);
+  return one_block && 4 * fold <= most ? fold : 1;
 }
 
 /// Outer indices that make a chunk of rows of `lanes` lanes, a multiple of whole tiles.
