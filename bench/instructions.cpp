@@ -52,6 +52,7 @@ int main() {
   add_rows<float>(rows, "float", {"col_major_of_4", Layout::col_major, 4, 16, 28, 28});
   add_rows<float>(rows, "float", rows_of_channels);
   add_rows<float>(rows, "float", {"rows_of_5", Layout::matrix, 8192, 5, 1, 1});
+  add_rows<float>(rows, "float", {"rows_of_50", Layout::matrix, 1024, 50, 1, 1});
   add_rows<double>(rows, "double", runs);
   add_rows<Eigen::half>(rows, "half", runs);
   add_rows<Eigen::half>(rows, "half", rows_of_channels);

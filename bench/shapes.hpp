@@ -84,6 +84,9 @@ inline std::vector<Layer> network_layers() {
   for (const Index n : {Index{8}, Index{32}, Index{256}}) {
     for (const Index c : {Index{128}, Index{512}, Index{4096}}) layers.push_back({"MLP", Layout::matrix, n, c, 1, 1});
   }
+  for (const Index c : {Index{13}, Index{50}, Index{300}}) {
+    layers.push_back({"table", Layout::matrix, 5000000 / c, c, 1, 1});
+  }
   for (const Index n : {Index{2}, Index{3}, Index{4}, Index{8}}) {
     layers.push_back({"ResNet-50 conv2", Layout::col_major, n, 64, 56, 56});
   }
