@@ -703,7 +703,8 @@ class StateDict {
 //
 //   runs   a channel's values lie in long runs of `inner`; a run is read with its channel's numbers in registers.
 //   rows   inner is short (1 in NHWC and (N, C)): a row of channels*inner neighbouring lanes is read at once, each lane
-//          with its own numbers. When a row is short too, `fold` rows that follow each other count as one.
+//          with its own numbers. When a row is short too, or no whole
+//          cache lines, `fold` rows that follow each other count as one.
 
 // ---- tensornorm/detail/packet.hpp
 // Packets: the SIMD vectors that the kernels compute with. This façade is the only file that names Eigen's internals or
@@ -1423,7 +1424,7 @@ struct Box {
 // than these, and narrower columns of rows much slower; the other numbers follow from the sizes of the caches.
 inline constexpr Index block_lanes = 1024;               // most lanes, or channels, a block: their numbers fit in L1
 inline constexpr Index block_columns = 512;              // the same where inner is 1 and rows are longer
-inline constexpr Index folded_lanes = 64;                // a tile of such rows, and what goes with it, is little of L1
+inline constexpr Index folded_lanes = 64;                // of rows that are short: a tile of them is little of L1
 inline constexpr Index narrow_lanes = 256;               // wider rows are summed packet by packet: see patch.hpp
 inline constexpr Index block_bytes = 256 * 1024;         // of x a block: it is still in L2 for the second pass
 inline constexpr Index chunk_bytes = 256 * 1024;         // of x a chunk, the unit of work of larger blocks
@@ -1432,7 +1433,7 @@ inline constexpr Index crowded_bytes = 4 * 1024 * 1024;  // a tensor, three of w
 inline constexpr Index page_bytes = 4 * 1024;            // prefetchers of the hardware end at the end of a page
 inline constexpr Index short_inner = 64;                 // runs up to here are walked as rows, if there are enough rows
 inline constexpr Index mapped_inner = 16;                // runs from here on can be mapped as runs
-inline constexpr Index tile_rows = 8;                    // rows summed in registers before memory is touched
+inline constexpr Index tile_rows = 8;                    // rows, at least, summed in registers before memory is used
 
 inline Index round_down(Index n, Index multiple) { return n / multiple * multiple; }
 
@@ -1500,21 +1501,19 @@ inline Index channels_of_rows(Shape shape) {
   return std::min(shape.channels, round_down(block_lanes / shape.inner, 16));
 }
 
-/// Rows that count as one: where there are many, so many that they have about folded_lanes lanes or more, and are whole
-/// cache lines of floats: then every folded row starts aligned if the first does. Rows of 40 or 50 channels, whose ends
-/// are written in parts, took twice as long past the caches, and half as long again in cache. Where lines would be more
-/// than a block, or rows are few, so many as are still narrow and leave tile_rows of them.
-inline Index fold_of(Shape shape) {
+/// Rows that count as one. Where 32 such rows are left: so many that they are whole cache lines of floats and have
+/// folded_lanes lanes or more. Then all start aligned if the first does; rows of 40 or 50 channels, whose ends are
+/// written in parts, took twice as long past the caches, and half as long again in cache. Where lines would be more
+/// than a block, or rows are fewer: rows up to folded_lanes / 2 about folded_lanes, as long as tile_rows of them are
+/// left, and others what is still narrow, if 32 are. block: channels_of_rows().
+inline Index fold_of(Shape shape, Index block) {
   const Index row = shape.channels * shape.inner, most = shape.outer / tile_rows;
+  if (most < 2 || block < shape.channels || row > block_lanes) return 1;
   const Index lines = 16 / std::gcd(row, Index{16}), whole = std::max(lines, round_down(folded_lanes / row, lines));
-  const bool one_block = channels_of_rows(shape) == shape.channels;
-  if (one_block && whole * row <= block_lanes && 4 * whole <= most) return whole;
-  if (row <= folded_lanes / 2) {
-    const Index fold = whole * row <= 2 * folded_lanes ? whole : folded_lanes / row;
-    return std::clamp<Index>(most, 1, fold);
-  }
-  const Index fold = std::max<Index>(1, narrow_lanes / row);
-  return one_block && 4 * fold <= most ? fold : 1;
+  if (whole * row <= block_lanes && 4 * whole <= most) return whole;
+  if (row <= folded_lanes / 2) return std::min(most, whole * row <= 2 * folded_lanes ? whole : folded_lanes / row);
+  const Index fold = narrow_lanes / row;
+  return fold > 1 && 4 * fold <= most ? fold : 1;
 }
 
 /// Outer indices that make a chunk of rows of `lanes` lanes, a multiple of whole tiles.
@@ -1530,7 +1529,7 @@ inline Plan plan_reduction(Shape shape, Index value_bytes) {
   const Index n = shape.per_channel(), chunk_values = chunk_bytes / value_bytes;
   if (walks_rows(shape)) {
     const Index block = channels_of_rows(shape);
-    const Index fold = fold_of(shape);
+    const Index fold = fold_of(shape, block);
     return {shape,      value_bytes, true, fold, block, rows_of_chunk(shape, block * shape.inner, fold, value_bytes),
             shape.inner};
   }
@@ -1756,7 +1755,7 @@ struct alignas(cache_line) Coefficients {
 /// {make(0), ..., make(K - 1)}, unrolled at every optimisation level.
 template <typename Make, std::size_t... k>
 auto each_of(const Make& make, std::index_sequence<k...>) {
-  using Made = decltype(make(std::integral_constant<std::size_t, 0>{}));
+  using Made = decltype(make(std::integral_constant<std::size_t, 0>{}));  // which may be an array itself
   return std::array<Made, sizeof...(k)>{make(std::integral_constant<std::size_t, k>{})...};
 }
 template <std::size_t K, typename Make>
@@ -1766,12 +1765,12 @@ auto each(const Make& make) {
 
 /// act(0), ..., act(K - 1), likewise.
 template <typename Act, std::size_t... k>
-void for_each_in(const Act& act, std::index_sequence<k...>) {
+void unrolled_over(const Act& act, std::index_sequence<k...>) {
   (act(std::integral_constant<Index, Index{k}>{}), ...);
 }
 template <std::size_t K, typename Act>
-void for_each_of(const Act& act) {
-  for_each_in(act, std::make_index_sequence<K>{});
+void unrolled(const Act& act) {
+  unrolled_over(act, std::make_index_sequence<K>{});
 }
 
 /// How an element pass moves memory.
@@ -1805,21 +1804,22 @@ template <typename Lane, typename T>
 inline constexpr Index mapped_rows = std::min<Index>(4, Index{cache_line} / Index{sizeof(Packet<Lane>)} /
                                                             (stored_in_pairs<T> ? 2 : 1));
 
-/// Packets of a row as narrow as that, whose coefficients, K each, stay in half of the registers for all rows: in cache
-/// training of (512, 64) took a sixth less and in place a third. 0: there are too few registers.
+/// Packets of a row that is so narrow that its coefficients, K each, fit in half of the registers, and stay there for
+/// all rows: in cache training of (512, 64) took a sixth less and in place a third. 0: there are too few registers, as
+/// with AVX2 for more than two coefficients.
 template <std::size_t K>
 inline constexpr Index mapped_packets = packet_registers >= Index{8 * K} ? 4 : 0;
 
 /// Rows of that many packets, the first of them at `begin`. Apart from other rows, as one function for both was slower.
 template <typename Lane, typename F, typename T, typename Asking, typename Write>
-[[gnu::noinline]] void map_narrow_rows(Index begin, Index rows, Index stride, const F& f,
-                                       const Coefficients<Lane, F::coefficients>& table, T* out, const Asking& ask,
-                                       const Write& write) {
+[[gnu::noinline]] void map_narrow_rows(Index begin, Index rows, Index stride, const F f,
+                                       const Coefficients<Lane, F::coefficients>& table, T* out, const Asking ask,
+                                       const Write write) {
   constexpr Index W = width<Lane>, packets = mapped_packets<F::coefficients>;
   const auto of_lanes = each<packets>(
       [&](auto p) { return each<F::coefficients>([&](auto j) { return load<Lane>(table.values[j] + p * W); }); });
   for (Index first = begin, r = 0; r < rows; ++r, first += stride) {
-    for_each_of<packets>([&](auto p) {
+    unrolled<packets>([&](auto p) {
       const Index at = first + p * W;
       ask(f, out, at);
       write(out + at, f(at, of_lanes[p], Whole{}), Whole{});
@@ -1856,8 +1856,9 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
   };
   using Single = std::integral_constant<Index, 1>;
   Index r = 0;
-  if constexpr (!Write::streamed && mapped_packets < K >> 0) {
-    if (lanes == mapped_packets<K> * width<Lane>) {
+  constexpr Index narrow = mapped_packets<K>;
+  if constexpr (!Write::streamed && narrow != 0) {
+    if (lanes == narrow * width<Lane>) {
       map_narrow_rows(begin, rows, stride, f, lane_table, out, ask, write);
       r = rows;
     }
@@ -2092,8 +2093,9 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
 // of more than narrow_lanes are walked by packets: 1024 lanes by strips took a third longer beyond the caches.
 
 // ---- tensornorm/detail/ahead.hpp
-// What sums ask for before they need it: memory beyond the caches, on the way through a patch of it (patch.hpp). Asking
-// is ask(column, r, height, l), at every packet of lanes of every tile of rows.
+// What sums ask for before they need it: memory beyond the caches, on the way through a patch of it (patch.hpp). Walks
+// by packets call ask(column, r, height, l) at every packet of lanes of every tile of rows, walks by strips
+// ask_row(column, row, lanes) at every row of a strip.
 //
 // `Terms` names the tensors that are read, as in sums.hpp: Terms::inputs of them, of Terms::Value.
 
@@ -2104,8 +2106,7 @@ template <typename Terms>
 inline constexpr Index line_values = Index{cache_line} / Index{sizeof(typename Terms::Value)};
 
 // How far ahead memory is asked for, of each of one or two inputs: of rows in bytes, but a tile at least, and of long
-// runs in elements. Half and twice as far were up to a tenth slower in long runs of 32x64x56x56 and 8x64x112x112; rows
-// of 64 and of 16 channels were as fast with a quarter.
+// runs in elements. Half and twice as far were up to a tenth slower in long runs of 32x64x56x56 and 8x64x112x112.
 inline constexpr Index rows_ahead_bytes[] = {0, 16 * 1024, 8 * 1024};
 inline constexpr Index run_ahead[] = {0, 4096, 1024};
 
@@ -2232,7 +2233,8 @@ struct ByStrips {};
 /// Packets side by side in a strip: their sums take half of the registers.
 inline constexpr Index strip_packets = packet_registers / 4;
 inline constexpr Index strip_lanes = strip_packets * width<double>;
-/// Rows of a tile that is one strip wide. In taller ones sums would be chains that cost doubles digits.
+/// Rows of a tile that is one strip wide, as rows of 64 lanes are with AVX-512. In taller ones sums would be chains
+/// that cost doubles digits.
 inline constexpr Index strip_rows = 32;
 
 /// Sums over `rows` rows, from row r on, of neighbouring packets: a chain of additions each, the same for every packet.
@@ -2268,6 +2270,10 @@ void sum_patch(ByStrips, Index rows, Index lanes, const Asking& ahead, const Col
     };
     Index l = 0;
     for (; l + strip_lanes <= lanes; l += strip_lanes) strip(l, Whole{}, std::make_index_sequence<strip_packets>{});
+    if (l + strip_lanes / 2 <= lanes) {
+      strip(l, Whole{}, std::make_index_sequence<strip_packets / 2>{});
+      l += strip_lanes / 2;
+    }
     for_each_packet<double>(lanes - l, [&](Index k, auto extent) { strip(l + k, extent, std::index_sequence<0>{}); });
   }
 }
@@ -2297,15 +2303,16 @@ void sum_patch(ByPackets, Index rows, Index lanes, const Asking& ahead, const Co
 namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// The sums of a packet of channels, still in lanes. Zeros at first.
-struct SumsOfChannels {
+struct LanesOfChannels {
   Packet<double> u[width<double>], uv[width<double>];
 
-  SumsOfChannels() {
+  LanesOfChannels() {
     for (Index k = 0; k < width<double>; ++k) u[k] = uv[k] = Packet<double>::all(0);
   }
-  void add(Index channel, const PacketSums& sums) {
-    u[channel] = u[channel] + sums.u;
-    uv[channel] = uv[channel] + sums.uv;
+  /// To the k-th of them.
+  void add(Index k, const PacketSums& sums) {
+    u[k] = u[k] + sums.u;
+    uv[k] = uv[k] + sums.uv;
   }
 };
 
@@ -2315,7 +2322,7 @@ struct alignas(cache_line) ChannelSums {
   double uv[block_lanes];
 
   /// Sums up the lanes of channels from the given one on, a multiple of width<double>.
-  void set(Index channel, const SumsOfChannels& of_channels) {
+  void set(Index channel, const LanesOfChannels& of_channels) {
     store(u + channel, reduce_add_each(of_channels.u));
     store(uv + channel, reduce_add_each(of_channels.uv));
   }
@@ -2362,8 +2369,8 @@ struct Column {
 
 // centre: double [channels of the box].
 
-// The three functions that follow are not inlined into their one or two callers, where g++ 12 keeps what their loops
-// need in memory: short runs took a tenth longer.
+// sum_rows, sum_short_runs and sum_long_runs are not inlined into their one or two callers, where g++ 12 keeps what
+// their loops need in memory: short runs took a tenth longer.
 
 template <typename Walk, typename Asking, typename Terms>
 [[gnu::flatten, gnu::noinline]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms,
@@ -2445,7 +2452,7 @@ template <typename Asking, typename Terms>
   static_assert(neighbours % W == 0);
   for (Index group = 0; group < box.channels(); group += neighbours) {
     const Index end = std::min(group + neighbours, box.channels());
-    SumsOfChannels totals[neighbours / W];
+    LanesOfChannels totals[neighbours / W];
     for (Index o = box.outer_begin; o < box.outer_end; o += step) {
       const Index rows = std::min(step, box.outer_end - o);
       for (Index c = group; c < end; ++c) {
@@ -2482,7 +2489,7 @@ template <typename Asking, typename Terms, typename Companion>
   const Index rows = box.outer_end - box.outer_begin, stride = plan.shape.channels * plan.shape.inner;
   Index of_channel = plan.shape.offset(box.outer_begin, box.channel_begin, box.inner_begin);
   for (Index group = 0; group < channels; group += width<double>) {
-    SumsOfChannels totals;
+    LanesOfChannels totals;
     for (Index c = group; c < std::min(group + width<double>, channels); ++c, of_channel += plan.shape.inner) {
       const auto beside = companion.of_channel(c);
       PacketSums total = PacketSums::zero();
@@ -2673,7 +2680,7 @@ struct GradientEval {
 // a block at a time, so that a block is mapped while it is still in cache from being reduced.
 //
 // A reduction R offers
-//   R::inputs                                       how many tensors it reads
+//   R::inputs                                       how many tensors it reads; for reduce_and_map() alone
 //   r.box(plan, box, a, b)                          two numbers a channel of the box
 //   r.merge(n_before, n_box, a, b, box_a, box_b)    adds a box's numbers to those of the boxes before it
 //   r.complete(plan, box, a)                        makes of a what the pass is to find, when all boxes are merged
@@ -3046,7 +3053,7 @@ bool shares_chunks(const Device& device, const Plan& plan, Index value_bytes) {
 
 /// Whether chunks of a block that has been reduced are mapped from the last one back, as what was read last is still in
 /// a cache. A block of rows may be all of two tensors, of which L2 holds little: backward of 32x64x56x56 NHWC took a
-/// sixth longer that way.
+/// sixth longer that way, and what the last cache holds as long either way.
 template <typename R>
 bool maps_back(const Plan& plan) {
   return !plan.rows || R::inputs == 1;
@@ -3057,19 +3064,18 @@ bool maps_back(const Plan& plan) {
 template <typename Device, typename R, typename Finish, typename Map>
 void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
                     Scratch& scratch, const Finish& finish, const Map& map) {
+  const bool back = maps_back<R>(plan);
   if (shares_chunks(device, plan, value_bytes)) {
     reduce(device, plan, value_bytes, r, a, b, scratch);
     finish(Index{0}, plan.shape.channels);
-    return map_all(device, plan, value_bytes, maps_back<R>(plan), map);
+    return map_all(device, plan, value_bytes, back, map);
   }
   const auto work = [&](Index block) {
     reduce_block(plan, block, r, a, b);
     const Box start = plan.box(block, 0);
     finish(start.channel_begin, start.channel_end);
     const auto map_box = map(start);
-    for (Index k = 0; k < plan.chunks; ++k) {
-      map_box(plan.box(block, maps_back<R>(plan) ? plan.chunks - 1 - k : k));
-    }
+    for (Index k = 0; k < plan.chunks; ++k) map_box(plan.box(block, back ? plan.chunks - 1 - k : k));
   };
   if (worth_threads(device, plan, value_bytes)) return for_each_item(device, plan.blocks, work);
   for (Index block = 0; block < plan.blocks; ++block) work(block);

@@ -73,7 +73,8 @@ void for_each_long_walk_in_runs(Visit visit) {
   visit(runs_of({600, 1, W + 1}), whole({600, 1, W + 1}));
 }
 
-/// visit(plan, box) over rows of 1 to 40 channels, folded or not, with rows left over, and parts of wider rows.
+/// visit(plan, box) over rows of 1 to 40 channels, folded or not, with rows left over, and parts of wider rows; then
+/// over more rows of as many lanes as some target sums or maps side by side.
 template <typename Visit>
 void for_each_walk_in_rows(Visit visit) {
   for (Index channels = 1; channels <= 40; ++channels) {
@@ -88,6 +89,13 @@ void for_each_walk_in_rows(Visit visit) {
       const Shape shape{11, channels + 3, inner};
       visit(rows_of(shape, 1), Box{2, 11, 1, 1 + channels, 0, inner});
       visit(rows_of(shape, 1), Box{0, 9, 3, 3 + channels, 0, inner});
+    }
+  }
+  for (const Index channels : {4, 8, 16, 32, 64, 80}) {
+    for (const Index fold : {1, 2}) {
+      for (const Index outer : {33, 75, 151}) {
+        visit(rows_of({outer, channels, 1}, fold), whole({outer, channels, 1}));
+      }
     }
   }
 }

@@ -1,5 +1,6 @@
-// What sums ask for before they need it: memory beyond the caches, on the way through a patch of it (patch.hpp). Asking
-// is ask(column, r, height, l), at every packet of lanes of every tile of rows.
+// What sums ask for before they need it: memory beyond the caches, on the way through a patch of it (patch.hpp). Walks
+// by packets call ask(column, r, height, l) at every packet of lanes of every tile of rows, walks by strips
+// ask_row(column, row, lanes) at every row of a strip.
 //
 // `Terms` names the tensors that are read, as in sums.hpp: Terms::inputs of them, of Terms::Value.
 #pragma once
@@ -16,8 +17,7 @@ template <typename Terms>
 inline constexpr Index line_values = Index{cache_line} / Index{sizeof(typename Terms::Value)};
 
 // How far ahead memory is asked for, of each of one or two inputs: of rows in bytes, but a tile at least, and of long
-// runs in elements. Half and twice as far were up to a tenth slower in long runs of 32x64x56x56 and 8x64x112x112; rows
-// of 64 and of 16 channels were as fast with a quarter.
+// runs in elements. Half and twice as far were up to a tenth slower in long runs of 32x64x56x56 and 8x64x112x112.
 inline constexpr Index rows_ahead_bytes[] = {0, 16 * 1024, 8 * 1024};
 inline constexpr Index run_ahead[] = {0, 4096, 1024};
 

@@ -25,7 +25,7 @@ struct alignas(cache_line) Coefficients {
 /// {make(0), ..., make(K - 1)}, unrolled at every optimisation level.
 template <typename Make, std::size_t... k>
 auto each_of(const Make& make, std::index_sequence<k...>) {
-  using Made = decltype(make(std::integral_constant<std::size_t, 0>{}));
+  using Made = decltype(make(std::integral_constant<std::size_t, 0>{}));  // which may be an array itself
   return std::array<Made, sizeof...(k)>{make(std::integral_constant<std::size_t, k>{})...};
 }
 template <std::size_t K, typename Make>
@@ -35,12 +35,12 @@ auto each(const Make& make) {
 
 /// act(0), ..., act(K - 1), likewise.
 template <typename Act, std::size_t... k>
-void for_each_in(const Act& act, std::index_sequence<k...>) {
+void unrolled_over(const Act& act, std::index_sequence<k...>) {
   (act(std::integral_constant<Index, Index{k}>{}), ...);
 }
 template <std::size_t K, typename Act>
-void for_each_of(const Act& act) {
-  for_each_in(act, std::make_index_sequence<K>{});
+void unrolled(const Act& act) {
+  unrolled_over(act, std::make_index_sequence<K>{});
 }
 
 /// How an element pass moves memory.
@@ -74,21 +74,22 @@ template <typename Lane, typename T>
 inline constexpr Index mapped_rows = std::min<Index>(4, Index{cache_line} / Index{sizeof(Packet<Lane>)} /
                                                             (stored_in_pairs<T> ? 2 : 1));
 
-/// Packets of a row as narrow as that, whose coefficients, K each, stay in half of the registers for all rows: in cache
-/// training of (512, 64) took a sixth less and in place a third. 0: there are too few registers.
+/// Packets of a row that is so narrow that its coefficients, K each, fit in half of the registers, and stay there for
+/// all rows: in cache training of (512, 64) took a sixth less and in place a third. 0: there are too few registers, as
+/// with AVX2 for more than two coefficients.
 template <std::size_t K>
 inline constexpr Index mapped_packets = packet_registers >= Index{8 * K} ? 4 : 0;
 
 /// Rows of that many packets, the first of them at `begin`. Apart from other rows, as one function for both was slower.
 template <typename Lane, typename F, typename T, typename Asking, typename Write>
-[[gnu::noinline]] void map_narrow_rows(Index begin, Index rows, Index stride, const F& f,
-                                       const Coefficients<Lane, F::coefficients>& table, T* out, const Asking& ask,
-                                       const Write& write) {
+[[gnu::noinline]] void map_narrow_rows(Index begin, Index rows, Index stride, const F f,
+                                       const Coefficients<Lane, F::coefficients>& table, T* out, const Asking ask,
+                                       const Write write) {
   constexpr Index W = width<Lane>, packets = mapped_packets<F::coefficients>;
   const auto of_lanes = each<packets>(
       [&](auto p) { return each<F::coefficients>([&](auto j) { return load<Lane>(table.values[j] + p * W); }); });
   for (Index first = begin, r = 0; r < rows; ++r, first += stride) {
-    for_each_of<packets>([&](auto p) {
+    unrolled<packets>([&](auto p) {
       const Index at = first + p * W;
       ask(f, out, at);
       write(out + at, f(at, of_lanes[p], Whole{}), Whole{});
@@ -125,8 +126,9 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
   };
   using Single = std::integral_constant<Index, 1>;
   Index r = 0;
-  if constexpr (!Write::streamed && mapped_packets < K >> 0) {
-    if (lanes == mapped_packets<K> * width<Lane>) {
+  constexpr Index narrow = mapped_packets<K>;
+  if constexpr (!Write::streamed && narrow != 0) {
+    if (lanes == narrow * width<Lane>) {
       map_narrow_rows(begin, rows, stride, f, lane_table, out, ask, write);
       r = rows;
     }

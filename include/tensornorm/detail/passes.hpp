@@ -2,7 +2,7 @@
 // a block at a time, so that a block is mapped while it is still in cache from being reduced.
 //
 // A reduction R offers
-//   R::inputs                                       how many tensors it reads
+//   R::inputs                                       how many tensors it reads; for reduce_and_map() alone
 //   r.box(plan, box, a, b)                          two numbers a channel of the box
 //   r.merge(n_before, n_box, a, b, box_a, box_b)    adds a box's numbers to those of the boxes before it
 //   r.complete(plan, box, a)                        makes of a what the pass is to find, when all boxes are merged
@@ -255,7 +255,7 @@ bool shares_chunks(const Device& device, const Plan& plan, Index value_bytes) {
 
 /// Whether chunks of a block that has been reduced are mapped from the last one back, as what was read last is still in
 /// a cache. A block of rows may be all of two tensors, of which L2 holds little: backward of 32x64x56x56 NHWC took a
-/// sixth longer that way.
+/// sixth longer that way, and what the last cache holds as long either way.
 template <typename R>
 bool maps_back(const Plan& plan) {
   return !plan.rows || R::inputs == 1;
@@ -266,19 +266,18 @@ bool maps_back(const Plan& plan) {
 template <typename Device, typename R, typename Finish, typename Map>
 void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
                     Scratch& scratch, const Finish& finish, const Map& map) {
+  const bool back = maps_back<R>(plan);
   if (shares_chunks(device, plan, value_bytes)) {
     reduce(device, plan, value_bytes, r, a, b, scratch);
     finish(Index{0}, plan.shape.channels);
-    return map_all(device, plan, value_bytes, maps_back<R>(plan), map);
+    return map_all(device, plan, value_bytes, back, map);
   }
   const auto work = [&](Index block) {
     reduce_block(plan, block, r, a, b);
     const Box start = plan.box(block, 0);
     finish(start.channel_begin, start.channel_end);
     const auto map_box = map(start);
-    for (Index k = 0; k < plan.chunks; ++k) {
-      map_box(plan.box(block, maps_back<R>(plan) ? plan.chunks - 1 - k : k));
-    }
+    for (Index k = 0; k < plan.chunks; ++k) map_box(plan.box(block, back ? plan.chunks - 1 - k : k));
   };
   if (worth_threads(device, plan, value_bytes)) return for_each_item(device, plan.blocks, work);
   for (Index block = 0; block < plan.blocks; ++block) work(block);

@@ -54,7 +54,8 @@ struct ByStrips {};
 /// Packets side by side in a strip: their sums take half of the registers.
 inline constexpr Index strip_packets = packet_registers / 4;
 inline constexpr Index strip_lanes = strip_packets * width<double>;
-/// Rows of a tile that is one strip wide. In taller ones sums would be chains that cost doubles digits.
+/// Rows of a tile that is one strip wide, as rows of 64 lanes are with AVX-512. In taller ones sums would be chains
+/// that cost doubles digits.
 inline constexpr Index strip_rows = 32;
 
 /// Sums over `rows` rows, from row r on, of neighbouring packets: a chain of additions each, the same for every packet.
@@ -90,6 +91,10 @@ void sum_patch(ByStrips, Index rows, Index lanes, const Asking& ahead, const Col
     };
     Index l = 0;
     for (; l + strip_lanes <= lanes; l += strip_lanes) strip(l, Whole{}, std::make_index_sequence<strip_packets>{});
+    if (l + strip_lanes / 2 <= lanes) {
+      strip(l, Whole{}, std::make_index_sequence<strip_packets / 2>{});
+      l += strip_lanes / 2;
+    }
     for_each_packet<double>(lanes - l, [&](Index k, auto extent) { strip(l + k, extent, std::index_sequence<0>{}); });
   }
 }

@@ -15,15 +15,16 @@
 namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// The sums of a packet of channels, still in lanes. Zeros at first.
-struct SumsOfChannels {
+struct LanesOfChannels {
   Packet<double> u[width<double>], uv[width<double>];
 
-  SumsOfChannels() {
+  LanesOfChannels() {
     for (Index k = 0; k < width<double>; ++k) u[k] = uv[k] = Packet<double>::all(0);
   }
-  void add(Index channel, const PacketSums& sums) {
-    u[channel] = u[channel] + sums.u;
-    uv[channel] = uv[channel] + sums.uv;
+  /// To the k-th of them.
+  void add(Index k, const PacketSums& sums) {
+    u[k] = u[k] + sums.u;
+    uv[k] = uv[k] + sums.uv;
   }
 };
 
@@ -33,7 +34,7 @@ struct alignas(cache_line) ChannelSums {
   double uv[block_lanes];
 
   /// Sums up the lanes of channels from the given one on, a multiple of width<double>.
-  void set(Index channel, const SumsOfChannels& of_channels) {
+  void set(Index channel, const LanesOfChannels& of_channels) {
     store(u + channel, reduce_add_each(of_channels.u));
     store(uv + channel, reduce_add_each(of_channels.uv));
   }
@@ -80,8 +81,8 @@ struct Column {
 
 // centre: double [channels of the box].
 
-// The three functions that follow are not inlined into their one or two callers, where g++ 12 keeps what their loops
-// need in memory: short runs took a tenth longer.
+// sum_rows, sum_short_runs and sum_long_runs are not inlined into their one or two callers, where g++ 12 keeps what
+// their loops need in memory: short runs took a tenth longer.
 
 template <typename Walk, typename Asking, typename Terms>
 [[gnu::flatten, gnu::noinline]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms,
@@ -163,7 +164,7 @@ template <typename Asking, typename Terms>
   static_assert(neighbours % W == 0);
   for (Index group = 0; group < box.channels(); group += neighbours) {
     const Index end = std::min(group + neighbours, box.channels());
-    SumsOfChannels totals[neighbours / W];
+    LanesOfChannels totals[neighbours / W];
     for (Index o = box.outer_begin; o < box.outer_end; o += step) {
       const Index rows = std::min(step, box.outer_end - o);
       for (Index c = group; c < end; ++c) {
@@ -200,7 +201,7 @@ template <typename Asking, typename Terms, typename Companion>
   const Index rows = box.outer_end - box.outer_begin, stride = plan.shape.channels * plan.shape.inner;
   Index of_channel = plan.shape.offset(box.outer_begin, box.channel_begin, box.inner_begin);
   for (Index group = 0; group < channels; group += width<double>) {
-    SumsOfChannels totals;
+    LanesOfChannels totals;
     for (Index c = group; c < std::min(group + width<double>, channels); ++c, of_channel += plan.shape.inner) {
       const auto beside = companion.of_channel(c);
       PacketSums total = PacketSums::zero();

@@ -4,7 +4,8 @@
 //
 //   runs   a channel's values lie in long runs of `inner`; a run is read with its channel's numbers in registers.
 //   rows   inner is short (1 in NHWC and (N, C)): a row of channels*inner neighbouring lanes is read at once, each lane
-//          with its own numbers. When a row is short too, `fold` rows that follow each other count as one.
+//          with its own numbers. When a row is short too, or no whole
+//          cache lines, `fold` rows that follow each other count as one.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +36,7 @@ struct Box {
 // than these, and narrower columns of rows much slower; the other numbers follow from the sizes of the caches.
 inline constexpr Index block_lanes = 1024;               // most lanes, or channels, a block: their numbers fit in L1
 inline constexpr Index block_columns = 512;              // the same where inner is 1 and rows are longer
-inline constexpr Index folded_lanes = 64;                // a tile of such rows, and what goes with it, is little of L1
+inline constexpr Index folded_lanes = 64;                // of rows that are short: a tile of them is little of L1
 inline constexpr Index narrow_lanes = 256;               // wider rows are summed packet by packet: see patch.hpp
 inline constexpr Index block_bytes = 256 * 1024;         // of x a block: it is still in L2 for the second pass
 inline constexpr Index chunk_bytes = 256 * 1024;         // of x a chunk, the unit of work of larger blocks
@@ -44,7 +45,7 @@ inline constexpr Index crowded_bytes = 4 * 1024 * 1024;  // a tensor, three of w
 inline constexpr Index page_bytes = 4 * 1024;            // prefetchers of the hardware end at the end of a page
 inline constexpr Index short_inner = 64;                 // runs up to here are walked as rows, if there are enough rows
 inline constexpr Index mapped_inner = 16;                // runs from here on can be mapped as runs
-inline constexpr Index tile_rows = 8;                    // rows summed in registers before memory is touched
+inline constexpr Index tile_rows = 8;                    // rows, at least, summed in registers before memory is used
 
 inline Index round_down(Index n, Index multiple) { return n / multiple * multiple; }
 
@@ -112,21 +113,19 @@ inline Index channels_of_rows(Shape shape) {
   return std::min(shape.channels, round_down(block_lanes / shape.inner, 16));
 }
 
-/// Rows that count as one: where there are many, so many that they have about folded_lanes lanes or more, and are whole
-/// cache lines of floats: then every folded row starts aligned if the first does. Rows of 40 or 50 channels, whose ends
-/// are written in parts, took twice as long past the caches, and half as long again in cache. Where lines would be more
-/// than a block, or rows are few, so many as are still narrow and leave tile_rows of them.
-inline Index fold_of(Shape shape) {
+/// Rows that count as one. Where 32 such rows are left: so many that they are whole cache lines of floats and have
+/// folded_lanes lanes or more. Then all start aligned if the first does; rows of 40 or 50 channels, whose ends are
+/// written in parts, took twice as long past the caches, and half as long again in cache. Where lines would be more
+/// than a block, or rows are fewer: rows up to folded_lanes / 2 about folded_lanes, as long as tile_rows of them are
+/// left, and others what is still narrow, if 32 are. block: channels_of_rows().
+inline Index fold_of(Shape shape, Index block) {
   const Index row = shape.channels * shape.inner, most = shape.outer / tile_rows;
+  if (most < 2 || block < shape.channels || row > block_lanes) return 1;
   const Index lines = 16 / std::gcd(row, Index{16}), whole = std::max(lines, round_down(folded_lanes / row, lines));
-  const bool one_block = channels_of_rows(shape) == shape.channels;
-  if (one_block && whole * row <= block_lanes && 4 * whole <= most) return whole;
-  if (row <= folded_lanes / 2) {
-    const Index fold = whole * row <= 2 * folded_lanes ? whole : folded_lanes / row;
-    return std::clamp<Index>(most, 1, fold);
-  }
-  const Index fold = std::max<Index>(1, narrow_lanes / row);
-  return one_block && 4 * fold <= most ? fold : 1;
+  if (whole * row <= block_lanes && 4 * whole <= most) return whole;
+  if (row <= folded_lanes / 2) return std::min(most, whole * row <= 2 * folded_lanes ? whole : folded_lanes / row);
+  const Index fold = narrow_lanes / row;
+  return fold > 1 && 4 * fold <= most ? fold : 1;
 }
 
 /// Outer indices that make a chunk of rows of `lanes` lanes, a multiple of whole tiles.
@@ -142,7 +141,7 @@ inline Plan plan_reduction(Shape shape, Index value_bytes) {
   const Index n = shape.per_channel(), chunk_values = chunk_bytes / value_bytes;
   if (walks_rows(shape)) {
     const Index block = channels_of_rows(shape);
-    const Index fold = fold_of(shape);
+    const Index fold = fold_of(shape, block);
     return {shape,      value_bytes, true, fold, block, rows_of_chunk(shape, block * shape.inner, fold, value_bytes),
             shape.inner};
   }
