@@ -62,15 +62,20 @@ void first_values(const Plan& plan, const Box& box, const T* x, double* pivot) {
 /// averaging out. Values that are all the same have no spread, and are the pivot themselves.
 inline void choose_pivots(const Plan& plan, const Box& box, const double* x, double* pivot) {
   const Index channels = box.channels(), rows = box.outer_end - box.outer_begin, run = box.inner_end - box.inner_begin;
-  double least[block_lanes], most[block_lanes];  // [channels]; pivot is the sum meanwhile
-  for (Index k = 0; k < pivot_samples; ++k) {    // of fewer values, some more than once
+  const auto sample = [&](Index k) {  // the k-th of the first channel; of fewer values, some more than once
     const Index o = box.outer_begin + rows * k / pivot_samples, i = box.inner_begin + run * k / pivot_samples;
-    const double* first = x + plan.shape.offset(o, box.channel_begin, i);
+    return x + plan.shape.offset(o, box.channel_begin, i);
+  };
+  const Index inner = plan.shape.inner;
+  double least[block_lanes], most[block_lanes];  // [channels]; pivot is the sum meanwhile
+  for (Index c = 0; c < channels; ++c) pivot[c] = least[c] = most[c] = sample(0)[c * inner];
+  for (Index k = 1; k < pivot_samples; ++k) {
+    const double* const first = sample(k);
     for (Index c = 0; c < channels; ++c) {
-      const double value = first[c * plan.shape.inner];
-      pivot[c] = k == 0 ? value : pivot[c] + value;
-      least[c] = k == 0 ? value : std::min(least[c], value);
-      most[c] = k == 0 ? value : std::max(most[c], value);
+      const double value = first[c * inner];
+      pivot[c] += value;
+      least[c] = std::min(least[c], value);
+      most[c] = std::max(most[c], value);
     }
   }
   for (Index c = 0; c < channels; ++c) {
