@@ -255,7 +255,7 @@ bool shares_chunks(const Device& device, const Plan& plan, Index value_bytes) {
 
 /// Whether chunks of a block that has been reduced are mapped from the last one back, as what was read last is still in
 /// a cache. A block of rows may be all of two tensors, of which L2 holds little: backward of 32x64x56x56 NHWC took a
-/// sixth longer that way, and what the last cache holds as long either way.
+/// sixth longer that way.
 template <typename R>
 bool maps_back(const Plan& plan) {
   return !plan.rows || R::inputs == 1;
