@@ -169,9 +169,10 @@ TEST_CASE("passes: what is larger than the caches is written past them, where al
   CHECK_FALSE(streamed({1 << 20, 64, 1}, true));
   CHECK_FALSE(streamed({1 << 10, 64, 1}));  // in cache
   CHECK(streamed({1 << 20, 50, 1}));        // folded
-  CHECK_FALSE(streamed({1 << 20, 301, 1}));
-  CHECK_FALSE(streamed({1 << 20, 1501, 1}));  // several blocks
-  CHECK(streamed({64, 64, 50 * 50 + 1}));     // runs, each of which begins with a part
+  const bool one_lane = width<float> == 1;  // every row is aligned
+  CHECK(streamed({1 << 20, 301, 1}) == one_lane);
+  CHECK(streamed({1 << 20, 1501, 1}) == one_lane);  // several blocks
+  CHECK(streamed({64, 64, 50 * 50 + 1}));           // runs, each of which begins with a part
 }
 
 TEST_CASE("passes: every box is mapped once, on any number of threads, from either end") {
