@@ -1381,7 +1381,13 @@ inline Packet<double> reduce_add_each(const Packet<double>* x) {
 }
 
 /// Whether every lane is 1, of lanes that are 0 or 1.
-inline bool all_of(Packet<double> flags) { return reduce_add(flags) == static_cast<double>(width<double>); }
+inline bool all_of(Packet<double> flags) {
+#ifdef EIGEN_VECTORIZE_AVX512
+  return _mm512_cmp_pd_mask(flags.raw, Packet<double>::all(1).raw, _CMP_EQ_OQ) == 0xff;
+#else
+  return reduce_add(flags) == static_cast<double>(width<double>);
+#endif
+}
 
 /// Correctly rounded square roots. Eigen's own are approximate on some targets, and differ between packet and scalar.
 inline Packet<double> sqrt(Packet<double> x) {
@@ -1661,6 +1667,9 @@ auto channel_view(X& x, int channel_axis = 1) {
 // a lambda that takes a position and an extent (Whole, Part or Two) and passes the extent on to load and store.
 
 namespace tensornorm { inline namespace v0 { namespace detail {
+
+// Functions that loop over the numbers of channels are flattened: g++ 12 made a call of each loop, and kept its
+// operands in memory, which took a tenth of a small layer's time.
 
 /// body(l, extent) for l = 0, width, 2*width, ..., covering `lanes` lanes: once or, if `again` allows it, some of the
 /// last ones twice, so that the last packet is a whole one too. `in_pairs`: two packets at once as long as there are
@@ -1957,14 +1966,15 @@ struct ChannelNumbers {
   Packet<double> slope;  // backward only: weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
 };
 
-/// 1 / sqrt(m2 / n + eps).
-inline Packet<double> inverse_deviation(Packet<double> m2, double n, double eps) {
-  return Packet<double>::all(1) / sqrt(m2 / Packet<double>::all(n) + Packet<double>::all(eps));
+/// 1 / sqrt(var + eps).
+inline Packet<double> inverse_deviation(Packet<double> var, double eps) {
+  return Packet<double>::all(1) / sqrt(var + Packet<double>::all(eps));
 }
-/// The same of [channels]. invstd may be m2.
-inline void invert_deviations(const double* m2, Index channels, double n, double eps, double* invstd) {
+/// The same of variances m2 / n: [channels]. invstd may be m2.
+[[gnu::flatten]] inline void invert_deviations(const double* m2, Index channels, double n, double eps, double* invstd) {
+  const auto per_value = Packet<double>::all(1 / n);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
-    store(invstd + c, inverse_deviation(load<double>(m2 + c, extent), n, eps), extent);
+    store(invstd + c, inverse_deviation(load<double>(m2 + c, extent) * per_value, eps), extent);
   });
 }
 
@@ -2003,24 +2013,22 @@ struct EvalNumbers {
 
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
-    const auto scale = numbers_or(1, weight, c, extent) * inverse_deviation(load<double>(var + c, extent), 1, eps);
+    const auto scale = numbers_or(1, weight, c, extent) * inverse_deviation(load<double>(var + c, extent), eps);
     return {numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
   }
 };
 
 // 1 or 0 a channel:
 
-/// Whether a number can be a factor in lanes of float without losing digits.
-inline Packet<double> fits_float(Packet<double> factor) {
-  const auto size = abs(factor), zero = Packet<double>::all(0);
-  const auto least = Packet<double>::all(0x1p-126), most = Packet<double>::all(0x1.fffffep127);  // of normal floats
-  return at_most(size, zero) + at_most(least, size) * at_most(size, most);
+/// Whether a number keeps its digits as a float: it is 0, or not below the smallest normal one.
+inline Packet<double> keeps_digits(Packet<double> number) {
+  const auto size = abs(number), zero = Packet<double>::all(0), least = Packet<double>::all(0x1p-126);
+  return at_most(size, zero) + at_most(least, size);
 }
 
-/// Whether a number stays in range when any float is added to it.
-inline Packet<double> leaves_room(Packet<double> number) {
-  return at_most(abs(number), Packet<double>::all(0x1.fffffep102));
-}
+/// Whether numbers are in range, each of them also when any float is added to it. sizes: their sum, which is tested at
+/// once; NaN if one of them is.
+inline Packet<double> leave_room(Packet<double> sizes) { return at_most(sizes, Packet<double>::all(0x1.fffffep102)); }
 
 /// Normalises about a mean that is a number of the layer's type: eval mode.
 template <typename T, typename Lane>
@@ -2037,8 +2045,8 @@ struct NormalizeEval {
   static std::array<Packet<double>, 3> fold(const ChannelNumbers& n) { return {n.mean, n.scale, n.shift}; }
   static std::array<Lane, 3> copying() { return {0, 1, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
-    // Of the shift: what brings no product back into range.
-    return leaves_room(n.mean) * fits_float(n.scale) * leaves_room(n.shift);
+    // A large shift would bring no product back into range.
+    return leave_room(abs(n.mean) + abs(n.scale) + abs(n.shift)) * keeps_digits(n.scale);
   }
   static double exact(double copied, Index, const ChannelNumbers& n, Index lane) {
     return (copied - n.mean[lane]) * n.scale[lane] + n.shift[lane];
@@ -2060,7 +2068,7 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
   }
   static std::array<Lane, 4> copying() { return {0, 0, 1, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
-    return NormalizeEval<T, Lane>::fits(n) * fits_float(n.mean - rounded<Lane>(n.mean));
+    return NormalizeEval<T, Lane>::fits(n) * keeps_digits(n.mean - rounded<Lane>(n.mean));
   }
 };
 
@@ -2302,14 +2310,18 @@ void sum_patch(ByPackets, Index rows, Index lanes, const Asking& ahead, const Co
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-/// The sums of a packet of channels, still in lanes. Zeros at first.
+/// The sums of a packet of channels, still in lanes.
 struct LanesOfChannels {
   Packet<double> u[width<double>], uv[width<double>];
 
-  LanesOfChannels() {
-    for (Index k = 0; k < width<double>; ++k) u[k] = uv[k] = Packet<double>::all(0);
+  /// Zeros, but for the first ones, `to_set` of them, which are to be set.
+  explicit LanesOfChannels(Index to_set = 0) {
+    for (Index k = to_set; k < width<double>; ++k) u[k] = uv[k] = Packet<double>::all(0);
   }
-  /// To the k-th of them.
+  void set(Index k, const PacketSums& sums) {
+    u[k] = sums.u;
+    uv[k] = sums.uv;
+  }
   void add(Index k, const PacketSums& sums) {
     u[k] = u[k] + sums.u;
     uv[k] = uv[k] + sums.uv;
@@ -2489,8 +2501,9 @@ template <typename Asking, typename Terms, typename Companion>
   const Index rows = box.outer_end - box.outer_begin, stride = plan.shape.channels * plan.shape.inner;
   Index of_channel = plan.shape.offset(box.outer_begin, box.channel_begin, box.inner_begin);
   for (Index group = 0; group < channels; group += width<double>) {
-    LanesOfChannels totals;
-    for (Index c = group; c < std::min(group + width<double>, channels); ++c, of_channel += plan.shape.inner) {
+    const Index end = std::min(group + width<double>, channels);
+    LanesOfChannels totals(end - group);
+    for (Index c = group; c < end; ++c, of_channel += plan.shape.inner) {
       const auto beside = companion.of_channel(c);
       PacketSums total = PacketSums::zero();
       Index first = of_channel;
@@ -2498,7 +2511,7 @@ template <typename Asking, typename Terms, typename Companion>
         const auto ahead = ahead_of_run<Asking, Terms>(plan.shape, box, r, first);
         add_run(terms, centre[c], first, length, ahead, beside, total);
       }
-      totals.add(c - group, total);
+      totals.set(c - group, total);
     }
     sums.set(group, totals);
   }
@@ -2562,12 +2575,14 @@ struct GradientTerms {
 
 /// Sum of dy and of dy * (x - mean) over the box: double [channels of the box] each. O(values).
 template <typename T>
-void box_gradient_sums(const Plan& plan, const Box& box, const T* x, const T* dy, const double* mean, double* sum_dy,
-                       double* sum_dy_dev) {
+[[gnu::flatten]] void box_gradient_sums(const Plan& plan, const Box& box, const T* x, const T* dy, const double* mean,
+                                        double* sum_dy, double* sum_dy_dev) {
   ChannelSums sums;
   sum_box(plan, box, GradientTerms<T>{x, dy}, mean, sums);
-  std::copy_n(sums.u, box.channels(), sum_dy);
-  std::copy_n(sums.uv, box.channels(), sum_dy_dev);
+  for_each_packet<double>(box.channels(), [&](Index c, auto extent) {
+    store(sum_dy + c, load<double>(sums.u + c, extent), extent);
+    store(sum_dy_dev + c, load<double>(sums.uv + c, extent), extent);
+  });
 }
 
 /// The reduction of passes.hpp that finds both sums. mean: double [C].
@@ -2608,13 +2623,13 @@ struct GradientNumbers {
 
 /// gradient += a, and gradient += a * b, rounded once. [count] each.
 template <typename Scalar>
-void add_numbers(const double* a, Index count, Scalar* gradient) {
+[[gnu::flatten]] void add_numbers(const double* a, Index count, Scalar* gradient) {
   for_each_packet<double>(count, [&](Index c, auto extent) {
     store(gradient + c, load<double>(gradient + c, extent) + load<double>(a + c, extent), extent);
   });
 }
 template <typename Scalar>
-void add_products(const double* a, const double* b, Index count, Scalar* gradient) {
+[[gnu::flatten]] void add_products(const double* a, const double* b, Index count, Scalar* gradient) {
   for_each_packet<double>(count, [&](Index c, auto extent) {
     const auto sum = fma(load<double>(a + c, extent), load<double>(b + c, extent), load<double>(gradient + c, extent));
     store(gradient + c, sum, extent);
@@ -2643,7 +2658,8 @@ struct GradientTraining {
   }
   static std::array<Lane, 4> copying() { return {0, 1, 0, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
-    return leaves_room(n.mean) * fits_float(n.scale) * fits_float(n.slope) * fits_float(n.shift);
+    return leave_room(abs(n.mean) + abs(n.scale) + abs(n.slope) + abs(n.shift)) * keeps_digits(n.scale) *
+           keeps_digits(n.slope) * keeps_digits(n.shift);
   }
   double exact(double copied, Index offset, const ChannelNumbers& n, Index lane) const {
     return copied * n.scale[lane] - (static_cast<double>(x[offset]) - n.mean[lane]) * n.slope[lane] - n.shift[lane];
@@ -2664,7 +2680,7 @@ struct GradientEval {
 
   static std::array<Packet<double>, 1> fold(const ChannelNumbers& n) { return {n.scale}; }
   static std::array<Lane, 1> copying() { return {1}; }
-  static Packet<double> fits(const ChannelNumbers& n) { return fits_float(n.scale); }
+  static Packet<double> fits(const ChannelNumbers& n) { return leave_room(abs(n.scale)) * keeps_digits(n.scale); }
   static double exact(double copied, Index, const ChannelNumbers& n, Index lane) { return copied * n.scale[lane]; }
 };
 
@@ -2829,7 +2845,7 @@ class BlockMap {
   BlockMap(const F& f, const Numbers& numbers, Index first, Index count) : BlockMap(f, numbers) { fold(first, count); }
 
   /// Of `count` channels of the tensor from `first` on.
-  void fold(Index first, Index count) {
+  [[gnu::flatten]] void fold(Index first, Index count) {
     first_ = first;
     auto fit = Packet<double>::all(1);
     for_each_packet<double>(count, [&](Index c, auto extent) {
@@ -3341,14 +3357,14 @@ template <typename T>
 Packet<double> trusted(double n, Packet<double> u, Packet<double> m2) {
   constexpr double farthest = std::is_same_v<T, double> ? 0.5 : 0x1p20;  // (mean - pivot)^2, in variances
   constexpr double most = std::numeric_limits<double>::max();
-  return at_most(u * u, Packet<double>::all(farthest * n) * m2) * at_most(Packet<double>::all(0), m2) *
-         at_most(m2, Packet<double>::all(most));
+  // An m2 below 0 is below any square.
+  return at_most(u * u, Packet<double>::all(farthest * n) * m2) * at_most(m2, Packet<double>::all(most));
 }
 
 /// Mean and m2 about a pivot, from the sums about it. Whether all of these can be trusted.
 template <typename T>
-bool moments_from_sums(const ChannelSums& sums, Index channels, double n, const double* pivot,
-                       const Origins<T>& origins, double* mean, double* m2) {
+[[gnu::flatten]] bool moments_from_sums(const ChannelSums& sums, Index channels, double n, const double* pivot,
+                                        const Origins<T>& origins, double* mean, double* m2) {
   const auto minus_per_value = Packet<double>::all(-1 / n);
   auto all = Packet<double>::all(1);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
@@ -3651,7 +3667,7 @@ Averaging<Scalar, Packet<double>> packet_averaging(double factor) {
 
 /// The running means of `channels` channels, after a batch with these means. O(channels).
 template <typename Scalar>
-void update_means(Scalar* running, const double* mean, Index channels, double factor) {
+[[gnu::flatten]] void update_means(Scalar* running, const double* mean, Index channels, double factor) {
   const auto average = packet_averaging<Scalar>(factor);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
     const auto updated = average.mean(load<double>(running + c, extent), load<double>(mean + c, extent));
@@ -3661,7 +3677,7 @@ void update_means(Scalar* running, const double* mean, Index channels, double fa
 
 /// The running variances, after a batch of variances m2 / freedom. O(channels).
 template <typename Scalar>
-void update_vars(Scalar* running, const double* m2, double freedom, Index channels, double factor) {
+[[gnu::flatten]] void update_vars(Scalar* running, const double* m2, double freedom, Index channels, double factor) {
   const auto average = packet_averaging<Scalar>(factor);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
     const auto variance = load<double>(m2 + c, extent) / Packet<double>::all(freedom);

@@ -48,7 +48,7 @@ Averaging<Scalar, Packet<double>> packet_averaging(double factor) {
 
 /// The running means of `channels` channels, after a batch with these means. O(channels).
 template <typename Scalar>
-void update_means(Scalar* running, const double* mean, Index channels, double factor) {
+[[gnu::flatten]] void update_means(Scalar* running, const double* mean, Index channels, double factor) {
   const auto average = packet_averaging<Scalar>(factor);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
     const auto updated = average.mean(load<double>(running + c, extent), load<double>(mean + c, extent));
@@ -58,7 +58,7 @@ void update_means(Scalar* running, const double* mean, Index channels, double fa
 
 /// The running variances, after a batch of variances m2 / freedom. O(channels).
 template <typename Scalar>
-void update_vars(Scalar* running, const double* m2, double freedom, Index channels, double factor) {
+[[gnu::flatten]] void update_vars(Scalar* running, const double* m2, double freedom, Index channels, double factor) {
   const auto average = packet_averaging<Scalar>(factor);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
     const auto variance = load<double>(m2 + c, extent) / Packet<double>::all(freedom);

@@ -242,6 +242,25 @@ TEST_CASE("backward: the second half of the mean is not lost") {
   for (const float value : dx) CHECK(value == 3 + 1.25f * 1024 - 5);
 }
 
+TEST_CASE("backward: each of a channel's numbers can be what does not fit") {
+  using Training = GradientTraining<float, float>;
+  using Eval = GradientEval<float, float>;
+  REQUIRE(fits<Training>({1, 1, 1, 1}));
+  REQUIRE(fits<Eval>({1, 1, 1, 1}));
+  for (const double bad : {1e32, -1e39, std::numeric_limits<double>::infinity(), std::nan("")}) {
+    CHECK_FALSE(fits<Training>({bad, 1, 1, 1}));
+    CHECK_FALSE(fits<Training>({1, bad, 1, 1}));
+    CHECK_FALSE(fits<Training>({1, 1, bad, 1}));
+    CHECK_FALSE(fits<Training>({1, 1, 1, bad}));
+    CHECK_FALSE(fits<Eval>({1, bad, 1, 1}));
+  }
+  constexpr double tiny = 1e-40;
+  CHECK_FALSE(fits<Training>({1, tiny, 1, 1}));
+  CHECK_FALSE(fits<Training>({1, 1, tiny, 1}));
+  CHECK_FALSE(fits<Training>({1, 1, 1, tiny}));
+  CHECK_FALSE(fits<Eval>({1, tiny, 1, 1}));
+}
+
 TEST_CASE("backward: channels beyond float are computed in double") {
   for (const bool rows : {false, true}) {
     check_wide<GradientTraining<float, float>>(rows, 1e40, 0.5, 1e-10);  // scale is infinite in float

@@ -222,24 +222,39 @@ TEST_CASE("normalize: invstd, of any number of channels, in place and apart") {
   }
 }
 
-TEST_CASE("normalize: what fits in float") {
+TEST_CASE("normalize: what keeps its digits in float, and what leaves room there") {
   using Float = std::numeric_limits<float>;
   using Double = std::numeric_limits<double>;
-  const auto fits = [](double number) { return all_of(fits_float(Packet<double>::all(number))); };
-  for (const double number : {0.0, 1.0, -static_cast<double>(Float::max()), static_cast<double>(Float::min())})
-    CHECK(fits(number));
+  const auto keeps = [](double number) { return all_of(keeps_digits(Packet<double>::all(number))); };
+  for (const double number : {0.0, 1.0, -1e30, static_cast<double>(Float::min())}) CHECK(keeps(number));
   for (const double number :
-       {static_cast<double>(Float::denorm_min()), 1e39, -Double::infinity(), Double::quiet_NaN()}) {
-    CHECK_FALSE(fits(number));
+       {static_cast<double>(Float::denorm_min()), -0x1.fffffp-127, 1e-60, 5e-324, Double::quiet_NaN()}) {
+    CHECK_FALSE(keeps(number));
   }
-  const auto has_room = [](double number) { return all_of(leaves_room(Packet<double>::all(number))); };
+  const auto have_room = [](double sizes) { return all_of(leave_room(Packet<double>::all(sizes))); };
   const float most = Float::max();
-  for (const double number : {0.0, 1e30, -0x1.fffffep102}) {
-    CHECK(has_room(number));
-    CHECK(std::isfinite(most + std::abs(static_cast<float>(number))));
+  for (const double sizes : {0.0, 1e30, 0x1.fffffep102}) {
+    CHECK(have_room(sizes));
+    CHECK(std::isfinite(most + static_cast<float>(sizes)));
   }
-  for (const double number : {0x1p103, -3e38, Double::quiet_NaN()}) CHECK_FALSE(has_room(number));
+  for (const double sizes : {0x1p103, 1e39, Double::infinity(), Double::quiet_NaN()}) CHECK_FALSE(have_room(sizes));
   CHECK(std::isinf(most + 0x1p103f));
+}
+
+template <typename F>
+void check_every_number_counts() {
+  REQUIRE(fits<F>({1, 1, 1, 1}));
+  for (const double bad : {1e32, -1e39, std::numeric_limits<double>::infinity(), std::nan("")}) {
+    CHECK_FALSE(fits<F>({bad, 1, 1, 1}));
+    CHECK_FALSE(fits<F>({1, bad, 1, 1}));
+    CHECK_FALSE(fits<F>({1, 1, bad, 1}));
+  }
+  CHECK_FALSE(fits<F>({1, 1e-40, 1, 1}));
+}
+
+TEST_CASE("normalize: each of a channel's numbers can be what does not fit") {
+  check_every_number_counts<NormalizeTraining<float, float>>();
+  check_every_number_counts<NormalizeEval<float, float>>();
 }
 
 TEST_CASE("normalize: a mean whose low half is subnormal does not fit, where that half counts") {

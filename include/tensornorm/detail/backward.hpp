@@ -33,12 +33,14 @@ struct GradientTerms {
 
 /// Sum of dy and of dy * (x - mean) over the box: double [channels of the box] each. O(values).
 template <typename T>
-void box_gradient_sums(const Plan& plan, const Box& box, const T* x, const T* dy, const double* mean, double* sum_dy,
-                       double* sum_dy_dev) {
+[[gnu::flatten]] void box_gradient_sums(const Plan& plan, const Box& box, const T* x, const T* dy, const double* mean,
+                                        double* sum_dy, double* sum_dy_dev) {
   ChannelSums sums;
   sum_box(plan, box, GradientTerms<T>{x, dy}, mean, sums);
-  std::copy_n(sums.u, box.channels(), sum_dy);
-  std::copy_n(sums.uv, box.channels(), sum_dy_dev);
+  for_each_packet<double>(box.channels(), [&](Index c, auto extent) {
+    store(sum_dy + c, load<double>(sums.u + c, extent), extent);
+    store(sum_dy_dev + c, load<double>(sums.uv + c, extent), extent);
+  });
 }
 
 /// The reduction of passes.hpp that finds both sums. mean: double [C].
@@ -79,13 +81,13 @@ struct GradientNumbers {
 
 /// gradient += a, and gradient += a * b, rounded once. [count] each.
 template <typename Scalar>
-void add_numbers(const double* a, Index count, Scalar* gradient) {
+[[gnu::flatten]] void add_numbers(const double* a, Index count, Scalar* gradient) {
   for_each_packet<double>(count, [&](Index c, auto extent) {
     store(gradient + c, load<double>(gradient + c, extent) + load<double>(a + c, extent), extent);
   });
 }
 template <typename Scalar>
-void add_products(const double* a, const double* b, Index count, Scalar* gradient) {
+[[gnu::flatten]] void add_products(const double* a, const double* b, Index count, Scalar* gradient) {
   for_each_packet<double>(count, [&](Index c, auto extent) {
     const auto sum = fma(load<double>(a + c, extent), load<double>(b + c, extent), load<double>(gradient + c, extent));
     store(gradient + c, sum, extent);
@@ -114,7 +116,8 @@ struct GradientTraining {
   }
   static std::array<Lane, 4> copying() { return {0, 1, 0, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
-    return leaves_room(n.mean) * fits_float(n.scale) * fits_float(n.slope) * fits_float(n.shift);
+    return leave_room(abs(n.mean) + abs(n.scale) + abs(n.slope) + abs(n.shift)) * keeps_digits(n.scale) *
+           keeps_digits(n.slope) * keeps_digits(n.shift);
   }
   double exact(double copied, Index offset, const ChannelNumbers& n, Index lane) const {
     return copied * n.scale[lane] - (static_cast<double>(x[offset]) - n.mean[lane]) * n.slope[lane] - n.shift[lane];
@@ -135,7 +138,7 @@ struct GradientEval {
 
   static std::array<Packet<double>, 1> fold(const ChannelNumbers& n) { return {n.scale}; }
   static std::array<Lane, 1> copying() { return {1}; }
-  static Packet<double> fits(const ChannelNumbers& n) { return fits_float(n.scale); }
+  static Packet<double> fits(const ChannelNumbers& n) { return leave_room(abs(n.scale)) * keeps_digits(n.scale); }
   static double exact(double copied, Index, const ChannelNumbers& n, Index lane) { return copied * n.scale[lane]; }
 };
 

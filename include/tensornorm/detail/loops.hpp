@@ -10,6 +10,9 @@
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
+// Functions that loop over the numbers of channels are flattened: g++ 12 made a call of each loop, and kept its
+// operands in memory, which took a tenth of a small layer's time.
+
 /// body(l, extent) for l = 0, width, 2*width, ..., covering `lanes` lanes: once or, if `again` allows it, some of the
 /// last ones twice, so that the last packet is a whole one too. `in_pairs`: two packets at once as long as there are
 /// two.

@@ -29,14 +29,15 @@ struct ChannelNumbers {
   Packet<double> slope;  // backward only: weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
 };
 
-/// 1 / sqrt(m2 / n + eps).
-inline Packet<double> inverse_deviation(Packet<double> m2, double n, double eps) {
-  return Packet<double>::all(1) / sqrt(m2 / Packet<double>::all(n) + Packet<double>::all(eps));
+/// 1 / sqrt(var + eps).
+inline Packet<double> inverse_deviation(Packet<double> var, double eps) {
+  return Packet<double>::all(1) / sqrt(var + Packet<double>::all(eps));
 }
-/// The same of [channels]. invstd may be m2.
-inline void invert_deviations(const double* m2, Index channels, double n, double eps, double* invstd) {
+/// The same of variances m2 / n: [channels]. invstd may be m2.
+[[gnu::flatten]] inline void invert_deviations(const double* m2, Index channels, double n, double eps, double* invstd) {
+  const auto per_value = Packet<double>::all(1 / n);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
-    store(invstd + c, inverse_deviation(load<double>(m2 + c, extent), n, eps), extent);
+    store(invstd + c, inverse_deviation(load<double>(m2 + c, extent) * per_value, eps), extent);
   });
 }
 
@@ -75,24 +76,22 @@ struct EvalNumbers {
 
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
-    const auto scale = numbers_or(1, weight, c, extent) * inverse_deviation(load<double>(var + c, extent), 1, eps);
+    const auto scale = numbers_or(1, weight, c, extent) * inverse_deviation(load<double>(var + c, extent), eps);
     return {numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
   }
 };
 
 // 1 or 0 a channel:
 
-/// Whether a number can be a factor in lanes of float without losing digits.
-inline Packet<double> fits_float(Packet<double> factor) {
-  const auto size = abs(factor), zero = Packet<double>::all(0);
-  const auto least = Packet<double>::all(0x1p-126), most = Packet<double>::all(0x1.fffffep127);  // of normal floats
-  return at_most(size, zero) + at_most(least, size) * at_most(size, most);
+/// Whether a number keeps its digits as a float: it is 0, or not below the smallest normal one.
+inline Packet<double> keeps_digits(Packet<double> number) {
+  const auto size = abs(number), zero = Packet<double>::all(0), least = Packet<double>::all(0x1p-126);
+  return at_most(size, zero) + at_most(least, size);
 }
 
-/// Whether a number stays in range when any float is added to it.
-inline Packet<double> leaves_room(Packet<double> number) {
-  return at_most(abs(number), Packet<double>::all(0x1.fffffep102));
-}
+/// Whether numbers are in range, each of them also when any float is added to it. sizes: their sum, which is tested at
+/// once; NaN if one of them is.
+inline Packet<double> leave_room(Packet<double> sizes) { return at_most(sizes, Packet<double>::all(0x1.fffffep102)); }
 
 /// Normalises about a mean that is a number of the layer's type: eval mode.
 template <typename T, typename Lane>
@@ -109,8 +108,8 @@ struct NormalizeEval {
   static std::array<Packet<double>, 3> fold(const ChannelNumbers& n) { return {n.mean, n.scale, n.shift}; }
   static std::array<Lane, 3> copying() { return {0, 1, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
-    // Of the shift: what brings no product back into range.
-    return leaves_room(n.mean) * fits_float(n.scale) * leaves_room(n.shift);
+    // A large shift would bring no product back into range.
+    return leave_room(abs(n.mean) + abs(n.scale) + abs(n.shift)) * keeps_digits(n.scale);
   }
   static double exact(double copied, Index, const ChannelNumbers& n, Index lane) {
     return (copied - n.mean[lane]) * n.scale[lane] + n.shift[lane];
@@ -132,7 +131,7 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
   }
   static std::array<Lane, 4> copying() { return {0, 0, 1, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
-    return NormalizeEval<T, Lane>::fits(n) * fits_float(n.mean - rounded<Lane>(n.mean));
+    return NormalizeEval<T, Lane>::fits(n) * keeps_digits(n.mean - rounded<Lane>(n.mean));
   }
 };
 

@@ -581,7 +581,13 @@ inline Packet<double> reduce_add_each(const Packet<double>* x) {
 }
 
 /// Whether every lane is 1, of lanes that are 0 or 1.
-inline bool all_of(Packet<double> flags) { return reduce_add(flags) == static_cast<double>(width<double>); }
+inline bool all_of(Packet<double> flags) {
+#ifdef EIGEN_VECTORIZE_AVX512
+  return _mm512_cmp_pd_mask(flags.raw, Packet<double>::all(1).raw, _CMP_EQ_OQ) == 0xff;
+#else
+  return reduce_add(flags) == static_cast<double>(width<double>);
+#endif
+}
 
 /// Correctly rounded square roots. Eigen's own are approximate on some targets, and differ between packet and scalar.
 inline Packet<double> sqrt(Packet<double> x) {

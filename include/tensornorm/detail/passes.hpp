@@ -31,7 +31,7 @@ class BlockMap {
   BlockMap(const F& f, const Numbers& numbers, Index first, Index count) : BlockMap(f, numbers) { fold(first, count); }
 
   /// Of `count` channels of the tensor from `first` on.
-  void fold(Index first, Index count) {
+  [[gnu::flatten]] void fold(Index first, Index count) {
     first_ = first;
     auto fit = Packet<double>::all(1);
     for_each_packet<double>(count, [&](Index c, auto extent) {

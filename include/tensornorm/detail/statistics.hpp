@@ -127,14 +127,14 @@ template <typename T>
 Packet<double> trusted(double n, Packet<double> u, Packet<double> m2) {
   constexpr double farthest = std::is_same_v<T, double> ? 0.5 : 0x1p20;  // (mean - pivot)^2, in variances
   constexpr double most = std::numeric_limits<double>::max();
-  return at_most(u * u, Packet<double>::all(farthest * n) * m2) * at_most(Packet<double>::all(0), m2) *
-         at_most(m2, Packet<double>::all(most));
+  // An m2 below 0 is below any square.
+  return at_most(u * u, Packet<double>::all(farthest * n) * m2) * at_most(m2, Packet<double>::all(most));
 }
 
 /// Mean and m2 about a pivot, from the sums about it. Whether all of these can be trusted.
 template <typename T>
-bool moments_from_sums(const ChannelSums& sums, Index channels, double n, const double* pivot,
-                       const Origins<T>& origins, double* mean, double* m2) {
+[[gnu::flatten]] bool moments_from_sums(const ChannelSums& sums, Index channels, double n, const double* pivot,
+                                        const Origins<T>& origins, double* mean, double* m2) {
   const auto minus_per_value = Packet<double>::all(-1 / n);
   auto all = Packet<double>::all(1);
   for_each_packet<double>(channels, [&](Index c, auto extent) {

@@ -14,14 +14,18 @@
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-/// The sums of a packet of channels, still in lanes. Zeros at first.
+/// The sums of a packet of channels, still in lanes.
 struct LanesOfChannels {
   Packet<double> u[width<double>], uv[width<double>];
 
-  LanesOfChannels() {
-    for (Index k = 0; k < width<double>; ++k) u[k] = uv[k] = Packet<double>::all(0);
+  /// Zeros, but for the first ones, `to_set` of them, which are to be set.
+  explicit LanesOfChannels(Index to_set = 0) {
+    for (Index k = to_set; k < width<double>; ++k) u[k] = uv[k] = Packet<double>::all(0);
   }
-  /// To the k-th of them.
+  void set(Index k, const PacketSums& sums) {
+    u[k] = sums.u;
+    uv[k] = sums.uv;
+  }
   void add(Index k, const PacketSums& sums) {
     u[k] = u[k] + sums.u;
     uv[k] = uv[k] + sums.uv;
@@ -201,8 +205,9 @@ template <typename Asking, typename Terms, typename Companion>
   const Index rows = box.outer_end - box.outer_begin, stride = plan.shape.channels * plan.shape.inner;
   Index of_channel = plan.shape.offset(box.outer_begin, box.channel_begin, box.inner_begin);
   for (Index group = 0; group < channels; group += width<double>) {
-    LanesOfChannels totals;
-    for (Index c = group; c < std::min(group + width<double>, channels); ++c, of_channel += plan.shape.inner) {
+    const Index end = std::min(group + width<double>, channels);
+    LanesOfChannels totals(end - group);
+    for (Index c = group; c < end; ++c, of_channel += plan.shape.inner) {
       const auto beside = companion.of_channel(c);
       PacketSums total = PacketSums::zero();
       Index first = of_channel;
@@ -210,7 +215,7 @@ template <typename Asking, typename Terms, typename Companion>
         const auto ahead = ahead_of_run<Asking, Terms>(plan.shape, box, r, first);
         add_run(terms, centre[c], first, length, ahead, beside, total);
       }
-      totals.add(c - group, total);
+      totals.set(c - group, total);
     }
     sums.set(group, totals);
   }
