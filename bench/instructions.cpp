@@ -53,6 +53,9 @@ int main() {
   add_rows<float>(rows, "float", rows_of_channels);
   add_rows<float>(rows, "float", {"rows_of_5", Layout::matrix, 8192, 5, 1, 1});
   add_rows<float>(rows, "float", {"rows_of_50", Layout::matrix, 1024, 50, 1, 1});
+  // What a call and a channel cost beside the values.
+  add_rows<float>(rows, "float", {"small", Layout::nchw, 1, 16, 8, 8});
+  add_rows<float>(rows, "float", {"2_by_3", Layout::matrix, 2, 3, 1, 1});
   add_rows<double>(rows, "double", runs);
   add_rows<Eigen::half>(rows, "half", runs);
   add_rows<Eigen::half>(rows, "half", rows_of_channels);

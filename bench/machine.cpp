@@ -20,8 +20,8 @@ std::string processor_name() {
   return "unknown processor";
 }
 
-/// Bytes of a cache as Linux counts them; 0 where it does not say. (The C library sums up L3 caches of other cores.)
-long cache_bytes(int level) {
+/// Bytes of a cache as Linux counts them; 0 where it does not say.
+long cache_bytes_of_linux(int level) {
   for (int index = 0; index < 8; ++index) {
     const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
     std::ifstream level_file(folder + "level"), type_file(folder + "type"), size_file(folder + "size");
@@ -33,6 +33,14 @@ long cache_bytes(int level) {
     }
   }
   return 0;
+}
+
+/// The same or, where Linux says nothing, as in some virtual machines, what Eigen found: of a core's own caches, as it
+/// would sum up the last caches of all cores.
+long cache_bytes(int level) {
+  const long bytes = cache_bytes_of_linux(level);
+  if (bytes > 0) return bytes;
+  return level == 1 ? Eigen::l1CacheSize() : level == 2 ? Eigen::l2CacheSize() : 0;
 }
 
 std::string text_of_bytes(long bytes) {
