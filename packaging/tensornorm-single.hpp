@@ -1507,7 +1507,7 @@ inline Index channels_of_rows(Shape shape) {
   return std::min(shape.channels, round_down(block_lanes / shape.inner, 16));
 }
 
-/// Rows that count as one. Where 32 such rows are left: so many that they are whole cache lines of floats and have
+/// Rows that count as one. Where 16 such rows are left: so many that they are whole cache lines of floats and have
 /// folded_lanes lanes or more. Then all start aligned if the first does; rows of 40 or 50 channels, whose ends are
 /// written in parts, took twice as long past the caches, and half as long again in cache. Where lines would be more
 /// than a block, or rows are fewer: rows up to folded_lanes / 2 about folded_lanes, as long as tile_rows of them are
@@ -1516,7 +1516,7 @@ inline Index fold_of(Shape shape, Index block) {
   const Index row = shape.channels * shape.inner, most = shape.outer / tile_rows;
   if (most < 2 || block < shape.channels || row > block_lanes) return 1;
   const Index lines = 16 / std::gcd(row, Index{16}), whole = std::max(lines, round_down(folded_lanes / row, lines));
-  if (whole * row <= block_lanes && 4 * whole <= most) return whole;
+  if (whole * row <= block_lanes && 2 * whole <= most) return whole;
   if (row <= folded_lanes / 2) return std::min(most, whole * row <= 2 * folded_lanes ? whole : folded_lanes / row);
   const Index fold = narrow_lanes / row;
   return fold > 1 && 4 * fold <= most ? fold : 1;

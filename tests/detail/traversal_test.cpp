@@ -217,11 +217,12 @@ TEST_CASE("traversal: rows are folded to whole lines, or as long as whole tiles 
   CHECK(fold(10000, 100, 1) == 4);
   CHECK(fold(10000, 64, 1) == 1);
   CHECK(fold(10000, 8, 4) == 2);
-  CHECK(fold(256, 50, 1) == 8);  // 32 folded rows are enough, fewer are not:
-  CHECK(fold(511, 9, 1) == 7);   // then about 64 lanes,
-  CHECK(fold(511, 5, 1) == 16);
-  CHECK(fold(255, 50, 1) == 5);  // or what is narrow
-  CHECK(fold(159, 50, 1) == 1);
+  CHECK(fold(128, 50, 1) == 8);  // 16 folded rows are enough, fewer are not:
+  CHECK(fold(255, 9, 1) == 7);   // then about 64 lanes,
+  CHECK(fold(255, 5, 1) == 16);
+  CHECK(fold(255, 33, 1) == 7);  // or what is narrow
+  CHECK(fold(223, 33, 1) == 1);
+  CHECK(fold(127, 50, 1) == 1);
   CHECK(fold(10000, 65, 1) == 3);  // as where lines would be more than a block
   CHECK(fold(10000, 99, 1) == 2);
   CHECK(fold(10000, 300, 1) == 1);
