@@ -1788,7 +1788,7 @@ struct Movement {
   Index next;          // distance in elements to what is read next: prefetched. 0: nothing
   bool last_to_first;  // runs are walked from the last outer index back, so that what was read last comes first
   Index next_out = 0;  // as next, of what is written
-  bool again = false;  // some results of a run may be computed twice: out is none of the inputs, and is not streamed
+  bool again = false;  // some results may be computed twice: out is none of the inputs, and is not streamed
 };
 
 /// Asks for the memory that a pass comes to next. A type of its own beside one that asks for nothing: in a loop of a
@@ -1838,8 +1838,8 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
 
 template <typename Lane, typename F, typename T, typename Asking, typename Write>
 [[gnu::flatten]] void map_rows(const Plan& plan, const Box& box, const F f,
-                               const Coefficients<Lane, F::coefficients>& table, T* out, const Asking ask,
-                               const Write write) {
+                               const Coefficients<Lane, F::coefficients>& table, T* out, const bool again,
+                               const Asking ask, const Write write) {
   constexpr int K = F::coefficients;
   const Index inner = plan.shape.inner, lanes = plan.fold * box.channels() * inner;
   const Index stride = plan.fold * plan.shape.channels * inner;
@@ -1855,13 +1855,14 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
   const auto tile = [&](Index r, auto tile_height, Index tile_lanes) {
     constexpr Index height = decltype(tile_height)::value;
     const Index first = begin + r * stride;
-    for_each_packet_of<Lane>(out + first, tile_lanes, Write::streamed, [=, &lane_table](Index l, auto e) {
+    const auto map = [=, &lane_table](Index l, auto e) {
       const auto of_lanes = each<K>([&](auto j) { return load<Lane>(lane_table.values[j] + l, e); });
       for (Index at = first + l, k = 0; k < height; ++k, at += stride) {
         ask(f, out, at);
         write(out + at, f(at, of_lanes, e), e);
       }
-    });
+    };
+    for_each_packet_of<Lane>(out + first, tile_lanes, Write::streamed, map, again);
   };
   using Single = std::integral_constant<Index, 1>;
   Index r = 0;
@@ -1936,7 +1937,7 @@ void map_box(const Plan& plan, const Box& box, const F& f, const Coefficients<La
              const Movement& movement) {
   const auto map = [&](auto asking, auto write) {
     if (plan.rows) {
-      map_rows(plan, box, f, table, out, asking, write);
+      map_rows(plan, box, f, table, out, movement.again, asking, write);
     } else {
       map_runs(plan, box, f, table, out, movement.last_to_first, movement.again, asking, write);
     }

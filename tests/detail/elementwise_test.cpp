@@ -113,6 +113,7 @@ void check_all_walks() {
     const Movement movement{streamed, turn % 3 == 0 ? 0 : 1000 * (turn % 5), turn % 4 < 2};
     any.check(plan, box, movement, offset);
     any.check(plan, box, {!streamed, 0, false}, (offset + 7) % 16);
+    if (turn % 2 == 0) any.check(plan, box, {false, 0, false, 0, true}, offset);
     if (turn % 5 == 0) any.check_in_place(plan, box, {false, 0, turn % 2 == 0}, turn % 16);
   });
 }
@@ -159,6 +160,25 @@ TEST_CASE("elementwise: rows of more channels than a block, part by part") {
     const Plan plan(shape, 4, true, 1, block_lanes, 16, 1);
     for (Index block = 0; block < plan.blocks; ++block) {
       for (Index chunk = 0; chunk < plan.chunks; ++chunk) any.check(plan, plan.box(block, chunk), {true, 64, true}, 5);
+    }
+  }
+}
+
+TEST_CASE("elementwise: runs and rows end in whole packets where results may be computed twice") {
+  constexpr Index W = width<float>, length = 2 * W + 1;
+  const Shape runs{2, 1, length}, rows{2, length, 1};
+  for (const bool again : {false, true}) {
+    const Index last = W == 1 ? 2 : again ? W + 1 : 2 * W;
+    for (const Plan& plan : {runs_of(runs), rows_of(rows, 1)}) {
+      std::vector<float> out(2 * length);
+      const Coefficients<float, 1> table{};
+      std::vector<Index> offsets, prefetched;
+      map_box<float>(plan, whole(plan.shape), Trace{&offsets, &prefetched}, table, out.data(),
+                     {false, 0, false, 0, again});
+      std::sort(offsets.begin(), offsets.end());  // rows may be mapped side by side
+      std::vector<Index> expected{0, W, last, length, length + W, length + last};
+      std::sort(expected.begin(), expected.end());
+      CHECK(offsets == expected);
     }
   }
 }
