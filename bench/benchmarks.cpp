@@ -63,7 +63,7 @@ double limit_of(Pass pass, const Layer& layer, Buffers<T>& b, const Threads& thr
   const double copy = std::min(nanoseconds_of([&] { copy_by_memcpy(threads, x, y, count); }),
                                nanoseconds_of([&] { copy_by_streams(threads, x, y, count); }));
   const bool rows = layer.layout == Layout::nhwc || layer.layout == Layout::matrix;
-  const bool twice = rows && pass != Pass::eval && 2 * b.bytes() >= machine().last_cache_bytes();
+  const bool twice = rows && pass != Pass::eval && 2 * b.bytes() >= machine().last_cache_bytes;
   return twice ? copy + read() : copy;
 }
 

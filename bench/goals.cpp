@@ -27,7 +27,7 @@ struct Settings {
   bool portable() const { return machine.instructions.find("AVX") == std::string::npos; }
   /// Whether input and output together at least fill the last-level cache.
   bool beyond_cache(const Layer& layer) const {
-    return 2 * layer.size() * Index{sizeof(float)} >= machine.last_cache_bytes();
+    return 2 * layer.size() * Index{sizeof(float)} >= machine.last_cache_bytes;
   }
 };
 

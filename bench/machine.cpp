@@ -70,6 +70,7 @@ Machine this_machine() {
     if (bytes == 0) continue;
     machine.caches += (level > 1 ? ", L" : "L") + std::to_string(level) + " " + text_of_bytes(bytes);
     machine.cache_bytes.push_back(bytes);
+    if (cache_bytes_of_linux(level) > 0) machine.last_cache_bytes = bytes;
   }
   machine.compiler = TENSORNORM_BENCH_COMPILER;
   machine.flags = TENSORNORM_BENCH_FLAGS;

@@ -8,8 +8,8 @@ namespace bench {
 
 struct Machine {
   std::string processor, caches, compiler, flags, instructions, load;
-  std::vector<long> cache_bytes;  // of each level that there is, smallest first
-  long last_cache_bytes() const { return cache_bytes.empty() ? 32L << 20 : cache_bytes.back(); }
+  std::vector<long> cache_bytes;      // of each level that is known, smallest first
+  long last_cache_bytes = 32L << 20;  // a guess, where Linux names no caches
 };
 Machine this_machine();
 

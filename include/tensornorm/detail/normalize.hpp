@@ -8,8 +8,9 @@
 // With g = y - bias and u = 2^-24 its error is at most u (3|g| + |y|), besides that of the statistics. x - hi is exact
 // for x near the mean, so a large mean costs nothing, and a constant channel gives bias bit for bit.
 //
-// Where float cannot hold what is between (x - mean overflows, or scale leaves the range of normal floats) a channel is
-// wide: the vector pass copies it, exactly, and it is then computed in double where it lies.
+// Where float may not hold what is between (x - mean overflows, or scale is too small for a normal float; any number of
+// 2^103 or more counts) a channel is wide: the vector pass copies it, exactly, and it is then computed in double where
+// it lies.
 #pragma once
 
 #include <cmath>
