@@ -1649,9 +1649,8 @@ auto channel_view(X& x, int channel_axis = 1) {
 // With g = y - bias and u = 2^-24 its error is at most u (3|g| + |y|), besides that of the statistics. x - hi is exact
 // for x near the mean, so a large mean costs nothing, and a constant channel gives bias bit for bit.
 //
-// Where float may not hold what is between (x - mean overflows, or scale is too small for a normal float; any number of
-// 2^103 or more counts) a channel is wide: the vector pass copies it, exactly, and it is then computed in double where
-// it lies.
+// Where float cannot hold what is between (x - mean overflows, or scale leaves the range of normal floats) a channel is
+// wide: the vector pass copies it, exactly, and it is then computed in double where it lies.
 
 // ---- tensornorm/detail/elementwise.hpp
 // The one element pass of the library: out = f(inputs at the element, its channel's coefficients). Normalising and the
@@ -2028,9 +2027,11 @@ inline Packet<double> keeps_digits(Packet<double> number) {
   return at_most(size, zero) + at_most(least, size);
 }
 
-/// Whether numbers are in range, each of them also when any float is added to it. sizes: their sum, which is tested at
-/// once; NaN if one of them is.
+/// Whether numbers stay in range when any float is added to one of them. sizes: their sum, which is tested at once; NaN
+/// if one of them is.
 inline Packet<double> leave_room(Packet<double> sizes) { return at_most(sizes, Packet<double>::all(0x1.fffffep102)); }
+/// What to add to those for a number, or a sum of sizes, that need only be in range itself.
+inline Packet<double> in_range(Packet<double> number) { return abs(number) * Packet<double>::all(0x1p-25); }
 
 /// Normalises about a mean that is a number of the layer's type: eval mode.
 template <typename T, typename Lane>
@@ -2048,7 +2049,7 @@ struct NormalizeEval {
   static std::array<Lane, 3> copying() { return {0, 1, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
     // A large shift would bring no product back into range.
-    return leave_room(abs(n.mean) + abs(n.scale) + abs(n.shift)) * keeps_digits(n.scale);
+    return leave_room(abs(n.mean) + in_range(n.scale) + abs(n.shift)) * keeps_digits(n.scale);
   }
   static double exact(double copied, Index, const ChannelNumbers& n, Index lane) {
     return (copied - n.mean[lane]) * n.scale[lane] + n.shift[lane];
@@ -2662,7 +2663,7 @@ struct GradientTraining {
   }
   static std::array<Lane, 4> copying() { return {0, 1, 0, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
-    return leave_room(abs(n.mean) + abs(n.scale) + abs(n.slope) + abs(n.shift)) * keeps_digits(n.scale) *
+    return leave_room(abs(n.mean) + in_range(abs(n.scale) + abs(n.slope) + abs(n.shift))) * keeps_digits(n.scale) *
            keeps_digits(n.slope) * keeps_digits(n.shift);
   }
   double exact(double copied, Index offset, const ChannelNumbers& n, Index lane) const {
@@ -2684,7 +2685,7 @@ struct GradientEval {
 
   static std::array<Packet<double>, 1> fold(const ChannelNumbers& n) { return {n.scale}; }
   static std::array<Lane, 1> copying() { return {1}; }
-  static Packet<double> fits(const ChannelNumbers& n) { return leave_room(abs(n.scale)) * keeps_digits(n.scale); }
+  static Packet<double> fits(const ChannelNumbers& n) { return leave_room(in_range(n.scale)) * keeps_digits(n.scale); }
   static double exact(double copied, Index, const ChannelNumbers& n, Index lane) { return copied * n.scale[lane]; }
 };
 

@@ -239,17 +239,23 @@ TEST_CASE("normalize: what keeps its digits in float, and what leaves room there
   }
   for (const double sizes : {0x1p103, 1e39, Double::infinity(), Double::quiet_NaN()}) CHECK_FALSE(have_room(sizes));
   CHECK(std::isinf(most + 0x1p103f));
+  const auto is_in_range = [](double number) { return all_of(leave_room(in_range(Packet<double>::all(number)))); };
+  for (const double number : {0.0, -1e38, static_cast<double>(most)}) CHECK(is_in_range(number));
+  for (const double number : {0x1p128, -1e39, Double::infinity(), Double::quiet_NaN()})
+    CHECK_FALSE(is_in_range(number));
 }
 
 template <typename F>
 void check_every_number_counts() {
-  REQUIRE(fits<F>({1, 1, 1, 1}));
-  for (const double bad : {1e32, -1e39, std::numeric_limits<double>::infinity(), std::nan("")}) {
-    CHECK_FALSE(fits<F>({bad, 1, 1, 1}));
-    CHECK_FALSE(fits<F>({1, bad, 1, 1}));
-    CHECK_FALSE(fits<F>({1, 1, bad, 1}));
+  REQUIRE(fits<F>({1e30, 1e38, 1e30}));
+  for (const double bad : {-1e39, std::numeric_limits<double>::infinity(), std::nan("")}) {
+    CHECK_FALSE(fits<F>({bad, 1, 1}));
+    CHECK_FALSE(fits<F>({1, bad, 1}));
+    CHECK_FALSE(fits<F>({1, 1, bad}));
   }
-  CHECK_FALSE(fits<F>({1, 1e-40, 1, 1}));
+  CHECK_FALSE(fits<F>({1e32, 1, 1}));  // x - mean may overflow
+  CHECK_FALSE(fits<F>({1, 1, -1e32}));
+  CHECK_FALSE(fits<F>({1, 1e-40, 1}));
 }
 
 TEST_CASE("normalize: each of a channel's numbers can be what does not fit") {

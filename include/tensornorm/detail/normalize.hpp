@@ -8,9 +8,8 @@
 // With g = y - bias and u = 2^-24 its error is at most u (3|g| + |y|), besides that of the statistics. x - hi is exact
 // for x near the mean, so a large mean costs nothing, and a constant channel gives bias bit for bit.
 //
-// Where float may not hold what is between (x - mean overflows, or scale is too small for a normal float; any number of
-// 2^103 or more counts) a channel is wide: the vector pass copies it, exactly, and it is then computed in double where
-// it lies.
+// Where float cannot hold what is between (x - mean overflows, or scale leaves the range of normal floats) a channel is
+// wide: the vector pass copies it, exactly, and it is then computed in double where it lies.
 #pragma once
 
 #include <cmath>
@@ -90,9 +89,11 @@ inline Packet<double> keeps_digits(Packet<double> number) {
   return at_most(size, zero) + at_most(least, size);
 }
 
-/// Whether numbers are in range, each of them also when any float is added to it. sizes: their sum, which is tested at
-/// once; NaN if one of them is.
+/// Whether numbers stay in range when any float is added to one of them. sizes: their sum, which is tested at once; NaN
+/// if one of them is.
 inline Packet<double> leave_room(Packet<double> sizes) { return at_most(sizes, Packet<double>::all(0x1.fffffep102)); }
+/// What to add to those for a number, or a sum of sizes, that need only be in range itself.
+inline Packet<double> in_range(Packet<double> number) { return abs(number) * Packet<double>::all(0x1p-25); }
 
 /// Normalises about a mean that is a number of the layer's type: eval mode.
 template <typename T, typename Lane>
@@ -110,7 +111,7 @@ struct NormalizeEval {
   static std::array<Lane, 3> copying() { return {0, 1, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
     // A large shift would bring no product back into range.
-    return leave_room(abs(n.mean) + abs(n.scale) + abs(n.shift)) * keeps_digits(n.scale);
+    return leave_room(abs(n.mean) + in_range(n.scale) + abs(n.shift)) * keeps_digits(n.scale);
   }
   static double exact(double copied, Index, const ChannelNumbers& n, Index lane) {
     return (copied - n.mean[lane]) * n.scale[lane] + n.shift[lane];
