@@ -2244,9 +2244,9 @@ struct ByStrips {};
 /// Packets side by side in a strip: their sums take half of the registers.
 inline constexpr Index strip_packets = packet_registers / 4;
 inline constexpr Index strip_lanes = strip_packets * width<double>;
-/// Rows of a tile in cache, or one strip wide, as rows of 64 lanes are with AVX-512: else, beyond the caches, strips of
-/// so many rows would leave the order of memory too far (128 lanes took a tenth longer). In taller tiles sums would be
-/// chains that cost doubles digits.
+/// Rows of a tile that is one strip wide, as rows of 64 lanes are with AVX-512, or that is in cache and not of doubles.
+/// Several strips of so many rows leave the order of memory, which beyond the caches took a tenth longer (128 lanes);
+/// and longer chains of additions cost doubles digits.
 inline constexpr Index strip_rows = 32;
 
 /// Sums over `rows` rows, from row r on, of neighbouring packets: a chain of additions each, the same for every packet.
@@ -2273,8 +2273,9 @@ std::array<PacketSums, sizeof...(k)> sum_strip(const Asking& ahead, const Column
 template <typename Asking, typename ColumnAt, typename Add>
 void sum_patch(ByStrips, Index rows, Index lanes, const Asking& ahead, const ColumnAt& column_at, const Add& add) {
   constexpr Index W = width<double>;
-  constexpr bool in_cache = std::is_same_v<Asking, NothingAhead>;
-  const Index tallest = in_cache || lanes == strip_lanes ? strip_rows : tile_rows;
+  using Value = typename decltype(column_at(Index{0}, Whole{}))::Value;
+  constexpr bool tall = std::is_same_v<Asking, NothingAhead> && !std::is_same_v<Value, double>;
+  const Index tallest = tall || lanes == strip_lanes ? strip_rows : tile_rows;
   for (Index r = 0; r < rows; r += tallest) {
     const Index height = std::min(tallest, rows - r);
     const auto strip = [&](Index l, auto extent, auto packets) {
@@ -2372,6 +2373,7 @@ inline void gather(double* a_lane, Index channels, Index inner, Index fold, doub
 /// The factors down a column: at rows `stride` apart from offset `first` on. Lanes beyond a Part add nothing.
 template <typename Terms, typename Extent>
 struct Column {
+  using Value = typename Terms::Value;
   static constexpr Index line = line_values<Terms>;
 
   const Terms& terms;

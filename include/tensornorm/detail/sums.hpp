@@ -71,6 +71,7 @@ inline void gather(double* a_lane, Index channels, Index inner, Index fold, doub
 /// The factors down a column: at rows `stride` apart from offset `first` on. Lanes beyond a Part add nothing.
 template <typename Terms, typename Extent>
 struct Column {
+  using Value = typename Terms::Value;
   static constexpr Index line = line_values<Terms>;
 
   const Terms& terms;
