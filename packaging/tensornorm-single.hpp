@@ -2244,9 +2244,9 @@ struct ByStrips {};
 /// Packets side by side in a strip: their sums take half of the registers.
 inline constexpr Index strip_packets = packet_registers / 4;
 inline constexpr Index strip_lanes = strip_packets * width<double>;
-/// Rows of a tile that is one strip wide, as rows of 64 lanes are with AVX-512, or that is in cache and not of doubles.
-/// Several strips of so many rows leave the order of memory, which beyond the caches took a tenth longer (128 lanes);
-/// and longer chains of additions cost doubles digits.
+/// Rows of a tile in cache, or one strip wide, as rows of 64 lanes are with AVX-512: several strips of so many rows
+/// leave the order of memory, which beyond the caches took a tenth longer (128 lanes). Not of doubles, which so long
+/// chains of additions cost digits.
 inline constexpr Index strip_rows = 32;
 
 /// Sums over `rows` rows, from row r on, of neighbouring packets: a chain of additions each, the same for every packet.
@@ -2274,8 +2274,8 @@ template <typename Asking, typename ColumnAt, typename Add>
 void sum_patch(ByStrips, Index rows, Index lanes, const Asking& ahead, const ColumnAt& column_at, const Add& add) {
   constexpr Index W = width<double>;
   using Value = typename decltype(column_at(Index{0}, Whole{}))::Value;
-  constexpr bool tall = std::is_same_v<Asking, NothingAhead> && !std::is_same_v<Value, double>;
-  const Index tallest = tall || lanes == strip_lanes ? strip_rows : tile_rows;
+  constexpr bool in_cache = std::is_same_v<Asking, NothingAhead>, spare_digits = !std::is_same_v<Value, double>;
+  const Index tallest = spare_digits && (in_cache || lanes == strip_lanes) ? strip_rows : tile_rows;
   for (Index r = 0; r < rows; r += tallest) {
     const Index height = std::min(tallest, rows - r);
     const auto strip = [&](Index l, auto extent, auto packets) {
