@@ -35,11 +35,9 @@ long cache_bytes_of_linux(int level) {
   return 0;
 }
 
-/// The same or, where Linux says nothing, as in some virtual machines, what Eigen found: of a core's own caches, as it
-/// would sum up the last caches of all cores.
-long cache_bytes(int level) {
-  const long bytes = cache_bytes_of_linux(level);
-  if (bytes > 0) return bytes;
+/// The same as Eigen found it, for where Linux says nothing, as in some virtual machines: of a core's own caches, as it
+/// sums up the last caches of all cores.
+long cache_bytes_of_eigen(int level) {
   return level == 1 ? Eigen::l1CacheSize() : level == 2 ? Eigen::l2CacheSize() : 0;
 }
 
@@ -66,11 +64,11 @@ Machine this_machine() {
   Machine machine;
   machine.processor = std::to_string(std::thread::hardware_concurrency()) + " cores of " + processor_name();
   for (int level = 1; level <= 4; ++level) {
-    const long bytes = cache_bytes(level);
+    const long named = cache_bytes_of_linux(level), bytes = named > 0 ? named : cache_bytes_of_eigen(level);
     if (bytes == 0) continue;
     machine.caches += (level > 1 ? ", L" : "L") + std::to_string(level) + " " + text_of_bytes(bytes);
     machine.cache_bytes.push_back(bytes);
-    if (cache_bytes_of_linux(level) > 0) machine.last_cache_bytes = bytes;
+    if (named > 0) machine.last_cache_bytes = named;
   }
   machine.compiler = TENSORNORM_BENCH_COMPILER;
   machine.flags = TENSORNORM_BENCH_FLAGS;

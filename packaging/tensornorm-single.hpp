@@ -703,8 +703,8 @@ class StateDict {
 //
 //   runs   a channel's values lie in long runs of `inner`; a run is read with its channel's numbers in registers.
 //   rows   inner is short (1 in NHWC and (N, C)): a row of channels*inner neighbouring lanes is read at once, each lane
-//          with its own numbers. When a row is short too, or
-//          no whole cache lines, `fold` rows that follow each other count as one.
+//          with its own numbers. When a row is short too, or no whole cache lines, `fold` rows that follow each other
+//          count as one.
 
 // ---- tensornorm/detail/packet.hpp
 // Packets: the SIMD vectors that the kernels compute with. This façade is the only file that names Eigen's internals or
@@ -2030,8 +2030,8 @@ inline Packet<double> keeps_digits(Packet<double> number) {
 /// Whether numbers stay in range when any float is added to one of them. sizes: their sum, which is tested at once; NaN
 /// if one of them is.
 inline Packet<double> leave_room(Packet<double> sizes) { return at_most(sizes, Packet<double>::all(0x1.fffffep102)); }
-/// What to add to those for a number, or a sum of sizes, that need only be in range itself.
-inline Packet<double> in_range(Packet<double> number) { return abs(number) * Packet<double>::all(0x1p-25); }
+/// What a number, or a sum of sizes, adds to those if it need only be in range itself, as nothing is added to it.
+inline Packet<double> range_size(Packet<double> number) { return abs(number) * Packet<double>::all(0x1p-25); }
 
 /// Normalises about a mean that is a number of the layer's type: eval mode.
 template <typename T, typename Lane>
@@ -2049,7 +2049,7 @@ struct NormalizeEval {
   static std::array<Lane, 3> copying() { return {0, 1, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
     // A large shift would bring no product back into range.
-    return leave_room(abs(n.mean) + in_range(n.scale) + abs(n.shift)) * keeps_digits(n.scale);
+    return leave_room(abs(n.mean) + range_size(n.scale) + abs(n.shift)) * keeps_digits(n.scale);
   }
   static double exact(double copied, Index, const ChannelNumbers& n, Index lane) {
     return (copied - n.mean[lane]) * n.scale[lane] + n.shift[lane];
@@ -2665,7 +2665,7 @@ struct GradientTraining {
   }
   static std::array<Lane, 4> copying() { return {0, 1, 0, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
-    return leave_room(abs(n.mean) + in_range(abs(n.scale) + abs(n.slope) + abs(n.shift))) * keeps_digits(n.scale) *
+    return leave_room(abs(n.mean) + range_size(abs(n.scale) + abs(n.slope) + abs(n.shift))) * keeps_digits(n.scale) *
            keeps_digits(n.slope) * keeps_digits(n.shift);
   }
   double exact(double copied, Index offset, const ChannelNumbers& n, Index lane) const {
@@ -2687,7 +2687,9 @@ struct GradientEval {
 
   static std::array<Packet<double>, 1> fold(const ChannelNumbers& n) { return {n.scale}; }
   static std::array<Lane, 1> copying() { return {1}; }
-  static Packet<double> fits(const ChannelNumbers& n) { return leave_room(in_range(n.scale)) * keeps_digits(n.scale); }
+  static Packet<double> fits(const ChannelNumbers& n) {
+    return leave_room(range_size(n.scale)) * keeps_digits(n.scale);
+  }
   static double exact(double copied, Index, const ChannelNumbers& n, Index lane) { return copied * n.scale[lane]; }
 };
 

@@ -239,7 +239,7 @@ TEST_CASE("normalize: what keeps its digits in float, and what leaves room there
   }
   for (const double sizes : {0x1p103, 1e39, Double::infinity(), Double::quiet_NaN()}) CHECK_FALSE(have_room(sizes));
   CHECK(std::isinf(most + 0x1p103f));
-  const auto is_in_range = [](double number) { return all_of(leave_room(in_range(Packet<double>::all(number)))); };
+  const auto is_in_range = [](double number) { return all_of(leave_room(range_size(Packet<double>::all(number)))); };
   for (const double number : {0.0, -1e38, static_cast<double>(most)}) CHECK(is_in_range(number));
   for (const double number : {0x1p128, -1e39, Double::infinity(), Double::quiet_NaN()})
     CHECK_FALSE(is_in_range(number));

@@ -116,7 +116,7 @@ struct GradientTraining {
   }
   static std::array<Lane, 4> copying() { return {0, 1, 0, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
-    return leave_room(abs(n.mean) + in_range(abs(n.scale) + abs(n.slope) + abs(n.shift))) * keeps_digits(n.scale) *
+    return leave_room(abs(n.mean) + range_size(abs(n.scale) + abs(n.slope) + abs(n.shift))) * keeps_digits(n.scale) *
            keeps_digits(n.slope) * keeps_digits(n.shift);
   }
   double exact(double copied, Index offset, const ChannelNumbers& n, Index lane) const {
@@ -138,7 +138,9 @@ struct GradientEval {
 
   static std::array<Packet<double>, 1> fold(const ChannelNumbers& n) { return {n.scale}; }
   static std::array<Lane, 1> copying() { return {1}; }
-  static Packet<double> fits(const ChannelNumbers& n) { return leave_room(in_range(n.scale)) * keeps_digits(n.scale); }
+  static Packet<double> fits(const ChannelNumbers& n) {
+    return leave_room(range_size(n.scale)) * keeps_digits(n.scale);
+  }
   static double exact(double copied, Index, const ChannelNumbers& n, Index lane) { return copied * n.scale[lane]; }
 };
 

@@ -92,8 +92,8 @@ inline Packet<double> keeps_digits(Packet<double> number) {
 /// Whether numbers stay in range when any float is added to one of them. sizes: their sum, which is tested at once; NaN
 /// if one of them is.
 inline Packet<double> leave_room(Packet<double> sizes) { return at_most(sizes, Packet<double>::all(0x1.fffffep102)); }
-/// What to add to those for a number, or a sum of sizes, that need only be in range itself.
-inline Packet<double> in_range(Packet<double> number) { return abs(number) * Packet<double>::all(0x1p-25); }
+/// What a number, or a sum of sizes, adds to those if it need only be in range itself, as nothing is added to it.
+inline Packet<double> range_size(Packet<double> number) { return abs(number) * Packet<double>::all(0x1p-25); }
 
 /// Normalises about a mean that is a number of the layer's type: eval mode.
 template <typename T, typename Lane>
@@ -111,7 +111,7 @@ struct NormalizeEval {
   static std::array<Lane, 3> copying() { return {0, 1, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
     // A large shift would bring no product back into range.
-    return leave_room(abs(n.mean) + in_range(n.scale) + abs(n.shift)) * keeps_digits(n.scale);
+    return leave_room(abs(n.mean) + range_size(n.scale) + abs(n.shift)) * keeps_digits(n.scale);
   }
   static double exact(double copied, Index, const ChannelNumbers& n, Index lane) {
     return (copied - n.mean[lane]) * n.scale[lane] + n.shift[lane];

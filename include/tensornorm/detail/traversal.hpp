@@ -4,8 +4,8 @@
 //
 //   runs   a channel's values lie in long runs of `inner`; a run is read with its channel's numbers in registers.
 //   rows   inner is short (1 in NHWC and (N, C)): a row of channels*inner neighbouring lanes is read at once, each lane
-//          with its own numbers. When a row is short too, or
-//          no whole cache lines, `fold` rows that follow each other count as one.
+//          with its own numbers. When a row is short too, or no whole cache lines, `fold` rows that follow each other
+//          count as one.
 #pragma once
 
 #include <algorithm>
