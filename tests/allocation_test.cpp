@@ -150,6 +150,23 @@ TEST_CASE("out of memory in a forward leaves what was remembered of the one befo
   FAIL("every allocation was refused and there was always another");
 }
 
+TEST_CASE("out of memory in an assignment: the layer that was to be overwritten is as it was, and can be used") {
+  Random random(5);
+  const auto x = normal<Tensor<float, 4>>(random, {4, 3, 9, 11}), dy = normal<Tensor<float, 4>>(random, {4, 3, 9, 11});
+  tn::BatchNorm2d<> trained(3);
+  trained(x);
+  const Tensor<float, 4> wanted = tn::BatchNorm2d<>(trained).backward(x, dy);
+  const tn::BatchNorm2d<> large(300);
+  const long refused =
+      refuse_each_allocation(trained, dy, [&](auto& layer, auto&) { layer = large, layer.zero_grad(); });
+  CHECK((refused > 1 || !kSeesMalloc));
+  for (long k = 0; k < refused; ++k) {
+    tn::BatchNorm2d<> bn = trained;
+    REQUIRE(runs_out_of_memory(k, [&] { bn = large; }));
+    CHECK(same_bits(bn.backward(x, dy), wanted));
+  }
+}
+
 TEST_CASE("out of memory with a thread pool: the same") {
   Eigen::ThreadPool pool(3);
   Eigen::ThreadPoolDevice device(&pool, 3);

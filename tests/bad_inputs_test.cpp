@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <tensornorm/tensornorm.hpp>
@@ -31,6 +32,15 @@ TEST_CASE("construction: num_features must be positive") {
   check_throws<invalid_argument>({"num_features", "0"}, [] { tn::BatchNorm1d<>(0); });
   check_throws<invalid_argument>({"num_features", "-3"}, [] { tn::BatchNorm2d<>(-3); });
   check_throws<invalid_argument>({"num_features", "-1"}, [] { tn::BatchNorm3d<double>(-1); });
+}
+
+TEST_CASE("construction: num_features of which memory cannot hold the numbers") {
+  const tn::BatchNormOptions nothing = with([](Options& o) { o.affine = o.track_running_stats = false; });
+  const std::string most = "230584300921369395";  // 2^63 / 40
+  for (const Eigen::Index many : {Eigen::Index{230584300921369396}, std::numeric_limits<Eigen::Index>::max()}) {
+    check_throws<invalid_argument>({"num_features", most, std::to_string(many)},
+                                   [&] { tn::BatchNorm2d<>(many, nothing); });
+  }
 }
 
 TEST_CASE("construction: eps, momentum and correction") {

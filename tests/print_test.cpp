@@ -1,6 +1,7 @@
 // A layer's state as a table.
 #include <doctest/doctest.h>
 
+#include <iomanip>
 #include <sstream>
 #include <tensornorm/tensornorm.hpp>
 
@@ -19,6 +20,15 @@ TEST_CASE("print_state: a row a channel, a column for what the layer has") {
         "  channel        weight          bias  running_mean   running_var\n"
         "        0             1             0          -1.5             1\n"
         "        1          0.25             0         1e-07             1\n");
+}
+
+TEST_CASE("print_state: the same whatever the stream had been told") {
+  const tn::BatchNorm2d<> bn(20);
+  std::ostringstream plain, told;
+  tn::print_state(plain, bn);
+  told << std::left << std::hex << std::setprecision(2) << std::showpoint;
+  tn::print_state(told, bn);
+  CHECK(told.str() == plain.str());
 }
 
 TEST_CASE("print_state: what the layer has not got is left out") {

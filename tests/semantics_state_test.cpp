@@ -2,11 +2,13 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <sstream>
 #include <string>
 #include <tensornorm/tensornorm.hpp>
 #include <type_traits>
+#include <utility>
 
 #include "support/bits.hpp"
 #include "support/layouts.hpp"
@@ -112,6 +114,10 @@ TEST_CASE("the counter counts the training batches of a tracking layer, and is w
   bn.train();
   bn(batch());
   CHECK(bn.num_batches_tracked() == (std::int64_t{1} << 40) + 1);
+  const std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  bn.set_num_batches_tracked(most);
+  bn(batch());
+  CHECK(bn.num_batches_tracked() == most);
   tn::BatchNormOptions options;
   options.track_running_stats = false;
   tn::BatchNorm2d<> untracked(3, options);
@@ -188,6 +194,21 @@ TEST_CASE("a copy is a layer of its own") {
   CHECK(Snapshot(bn) == before);
 }
 
+TEST_CASE("an assigned layer is one like the other, whatever the sizes of both") {
+  tn::BatchNorm2d<> bn(3);
+  const auto y = bn(batch());
+  const Snapshot before(bn);
+  tn::BatchNorm2d<> large(300), small(1);
+  large = bn;
+  small = std::move(large);
+  CHECK(Snapshot(small) == before);
+  CHECK(same_bits(small.backward(batch(), y), bn.backward(batch(), y)));
+  large = small;  // one that was moved from
+  CHECK(same_bits(large(batch()), y));
+  static_assert(std::is_nothrow_move_assignable_v<tn::BatchNorm2d<>>);
+  static_assert(std::is_nothrow_move_constructible_v<tn::BatchNorm2d<>>);
+}
+
 TEST_CASE("printed as PyTorch prints it") {
   CHECK(printed(tn::BatchNorm1d<>(5)) ==
         "BatchNorm1d(5, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)");
@@ -204,6 +225,12 @@ TEST_CASE("printed as PyTorch prints it") {
   options.track_running_stats = false;
   CHECK(printed(tn::BatchNorm1d<>(2, options)) ==
         "BatchNorm1d(2, eps=0, momentum=None, affine=False, track_running_stats=False)");
+}
+
+TEST_CASE("printed the same whatever numbers the stream had been told to print") {
+  std::ostringstream out;
+  out << std::hex << std::showpos << std::scientific << tn::BatchNorm1d<>(255);
+  CHECK(out.str() == "BatchNorm1d(255, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)");
 }
 
 TEST_CASE("printed: options that PyTorch does not have, where they differ from what it does") {

@@ -21,11 +21,11 @@ namespace tensornorm { inline namespace v0 {
 ///
 /// - Meaning: torch.nn.BatchNorm2d (https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html).
 /// - Errors: std::invalid_argument for wrong values, std::logic_error for a wrong order of calls. After a throw layer
-///   and outputs are as they were.
-/// - Cost: O(elements) time; on one thread no allocation in forward(x, y) and backward(x, dy, dx) once the layer has
-/// run
-///   at that size, but for x that are expressions, and eval without running statistics.
-/// - Threads: the const members are safe from many threads at once; the others want the layer to themselves.
+///   and outputs are as they were. A layer that was moved from may only be destroyed or assigned to.
+/// - Cost: O(elements) time. Once the layer has run at a size, forward(x, y) and backward(x, dy, dx) allocate
+///   nothing on one thread, but for x that are expressions, and eval without running statistics.
+/// - Threads: the const members, and forward in eval mode, are safe from many threads at once; the others want the
+///   layer to themselves.
 template <typename Scalar, int SpatialDims>
 class BatchNorm {
   static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>,
@@ -39,6 +39,12 @@ class BatchNorm {
   /// Throws std::invalid_argument when num_features, eps, momentum or a correction makes no sense.
   explicit BatchNorm(Eigen::Index num_features, BatchNormOptions options = {})
       : state_(num_features, options), batch_(static_cast<std::size_t>(3 * num_features)) {}
+
+  BatchNorm(const BatchNorm&) = default;
+  BatchNorm(BatchNorm&&) = default;
+  BatchNorm& operator=(BatchNorm&&) = default;
+  /// By way of a copy: when memory for that runs out, this layer is as it was.
+  BatchNorm& operator=(const BatchNorm& other) { return *this = BatchNorm(other); }
 
   /// Training mode: batch statistics normalise, and enter the running statistics.
   BatchNorm& train(bool mode = true) {
@@ -138,7 +144,8 @@ class BatchNorm {
   /// \name Parameters, statistics and gradients
   ///@{
 
-  /// Size num_features, or 0 where the layer has none. They may be assigned to; a wrong size throws in the next pass.
+  /// Size num_features, or 0 where the layer has none. They may be assigned to; a wrong size throws in the next pass
+  /// that uses it.
   Vector& weight() { return state_.weight; }
   Vector& bias() { return state_.bias; }
   Vector& running_mean() { return state_.running_mean; }
@@ -154,7 +161,7 @@ class BatchNorm {
   /// weight_grad and bias_grad back to 0. O(C).
   void zero_grad() { state_.weight_grad.setZero(), state_.bias_grad.setZero(); }
 
-  /// Training forwards since the statistics were reset.
+  /// Training forwards since the statistics were reset, counted up to 2^63 - 1.
   std::int64_t num_batches_tracked() const { return state_.num_batches_tracked; }
   /// Throws std::invalid_argument when count is below 0.
   void set_num_batches_tracked(std::int64_t count) {
@@ -192,7 +199,7 @@ class BatchNorm {
 
   /// As PyTorch prints it, with other options where they differ from PyTorch's.
   friend std::ostream& operator<<(std::ostream& out, const BatchNorm& layer) {
-    return detail::print_layer(out, name(), layer.num_features(), layer.options());
+    return out << detail::layer_text(name(), layer.num_features(), layer.options());
   }
 
  private:
@@ -217,7 +224,7 @@ class BatchNorm {
     if (!state_.training) return std::as_const(*this).forward_operand(device, x, y);
     const auto view = state_.checked_view(x, true);
     state_.check_apart(detail::check_output("y", y, x, {"x", x.data, x.bytes()}));
-    reserve(partials_, functional::scratch_doubles(device, view));
+    grow(partials_, functional::scratch_doubles(device, view));
     detail::give_sizes(y, x.dimensions);
     if (view.size() == 0) return;
     const functional::BatchStatistics batch = split(batch_);
@@ -238,8 +245,8 @@ class BatchNorm {
     state_.check_apart(detail::check_output("y", y, x, {"x", x.data, x.bytes()}));
     std::vector<double> statistics, partials;  // of the batch, where there are no running statistics
     if (!running && view.size() > 0) {
-      reserve(statistics, 3 * num_features());
-      reserve(partials, functional::scratch_doubles(device, view));
+      grow(statistics, 3 * num_features());
+      grow(partials, functional::scratch_doubles(device, view));
     }
     detail::give_sizes(y, x.dimensions);
     if (view.size() == 0) return;
@@ -263,8 +270,8 @@ class BatchNorm {
     const auto output = detail::check_output("dx", dx, x, {"dy", dy.data, dy.bytes()});
     detail::check_apart(output, {"x", x.data, x.bytes()});
     state_.check_apart(output);
-    reserve(work_, 5 * num_features());
-    reserve(partials_, functional::scratch_doubles(device, view));
+    grow(work_, 5 * num_features());
+    grow(partials_, functional::scratch_doubles(device, view));
     detail::give_sizes(dx, x.dimensions);
     if (view.size() == 0) return;
 
@@ -307,7 +314,7 @@ class BatchNorm {
   static ChannelView<std::remove_const_t<T>> like(const ChannelView<T>& view, std::remove_const_t<T>* data) {
     return {data, view.shape};
   }
-  static void reserve(std::vector<double>& buffer, Eigen::Index size) {
+  static void grow(std::vector<double>& buffer, Eigen::Index size) {
     if (static_cast<Eigen::Index>(buffer.size()) < size) buffer.resize(static_cast<std::size_t>(size));
   }
 

@@ -1,6 +1,10 @@
 // A layer's parameters and statistics as a table, to look at while debugging.
 #pragma once
 
+#include <algorithm>
+#include <string>
+#include <utility>
+
 #include "batch_norm.hpp"
 
 namespace tensornorm { inline namespace v0 {
@@ -9,35 +13,40 @@ namespace tensornorm { inline namespace v0 {
 /// running_var, in six digits. Of more than `most` channels, the first and the last are shown. O(channels shown).
 template <typename Scalar, int SpatialDims>
 std::ostream& print_state(std::ostream& out, const BatchNorm<Scalar, SpatialDims>& bn, Eigen::Index most = 16) {
-  out << bn << (bn.is_training() ? ", training" : ", eval");
-  if (bn.options().track_running_stats) out << ", " << bn.num_batches_tracked() << " batches tracked";
-  out << "\n  channel";
+  std::string table = detail::text(bn, bn.is_training() ? ", training" : ", eval");
+  if (bn.options().track_running_stats) table += detail::text(", ", bn.num_batches_tracked(), " batches tracked");
+  table += '\n';
+  const auto cell = [&table](std::size_t width, const std::string& entry) {
+    table.append(width - std::min(width, entry.size()), ' ');
+    table += entry;
+  };
 
   using Vector = typename BatchNorm<Scalar, SpatialDims>::Vector;
   const std::pair<const char*, const Vector*> columns[] = {{"weight", &bn.weight()},
                                                            {"bias", &bn.bias()},
                                                            {"running_mean", &bn.running_mean()},
                                                            {"running_var", &bn.running_var()}};
-  constexpr int channel_width = 9, width = 14;
+  constexpr std::size_t channel_width = 9, width = 14;
+  cell(channel_width, "channel");
   for (const auto& [name, values] : columns) {
-    if (values->size() > 0) out.width(width), out << name;
+    if (values->size() > 0) cell(width, name);
   }
-  out << '\n';
+  table += '\n';
 
   const auto row = [&](Eigen::Index c) {
-    out.width(channel_width), out << c;
+    cell(channel_width, detail::text(c));
     for (const auto& [name, values] : columns) {
       if (values->size() == 0) continue;
       const bool has = c < values->size();  // not when a user gave it another size
-      out.width(width), out << (has ? detail::short_number(static_cast<double>((*values)[c])) : "-");
+      cell(width, has ? detail::text((*values)[c]) : "-");
     }
-    out << '\n';
+    table += '\n';
   };
   const Eigen::Index C = bn.num_features(), head = C <= most ? C : most - most / 2, tail = C <= most ? 0 : most / 2;
   for (Eigen::Index c = 0; c < head; ++c) row(c);
-  if (head < C) out.width(channel_width), out << "..." << '\n';
+  if (head < C) cell(channel_width, "..."), table += '\n';
   for (Eigen::Index c = C - tail; c < C; ++c) row(c);
-  return out;
+  return out << table;
 }
 
 }}  // namespace tensornorm::v0

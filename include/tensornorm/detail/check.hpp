@@ -1,8 +1,6 @@
 // What a user did wrong, said in one place.
 #pragma once
 
-#include <Eigen/Core>
-#include <array>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -36,22 +34,6 @@ template <typename... Parts>
 template <typename... Parts>
 [[noreturn]] void fail_file(const std::string& source, const Parts&... parts) {
   throw std::runtime_error(text(source, ": ", parts...));
-}
-
-/// The sizes along a tensor's axes; prints as PyTorch prints them: [2, 3, 4].
-template <std::size_t Rank>
-struct Dimensions : std::array<Eigen::Index, Rank> {
-  friend std::ostream& operator<<(std::ostream& out, const Dimensions& dimensions) {
-    out << '[';
-    for (std::size_t i = 0; i < Rank; ++i) out << (i == 0 ? "" : ", ") << dimensions[i];
-    return out << ']';
-  }
-};
-
-/// Whether two ranges of bytes share any.
-inline bool overlap(const void* a, std::size_t a_bytes, const void* b, std::size_t b_bytes) {
-  const auto from_a = reinterpret_cast<std::uintptr_t>(a), from_b = reinterpret_cast<std::uintptr_t>(b);
-  return a_bytes > 0 && b_bytes > 0 && from_a < from_b + b_bytes && from_b < from_a + a_bytes;
 }
 
 }}}  // namespace tensornorm::v0::detail

@@ -1,6 +1,7 @@
 // Files that are opened or written whole, with the path in every error.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 

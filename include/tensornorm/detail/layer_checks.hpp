@@ -2,16 +2,21 @@
 // for the same mistake, ours begins with it.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
-#include <cstdio>
+#include <cstdint>
+#include <limits>
 
 #include "../channel_view.hpp"
 #include "../options.hpp"
+#include "number_cast.hpp"
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
 inline void check_options(Index num_features, const BatchNormOptions& options) {
   if (num_features <= 0) fail_argument("num_features should be at least 1, not ", num_features);
+  constexpr Index most = std::numeric_limits<Index>::max() / Index{5 * sizeof(double)};  // a layer's five a channel
+  if (num_features > most) fail_argument("num_features should be at most ", most, ", not ", num_features);
   if (!(options.eps >= 0)) fail_argument("eps should be at least 0, not ", options.eps);
   if (options.momentum && !std::isfinite(*options.momentum)) {
     fail_argument("momentum should be finite, or absent for a cumulative average, not ", *options.momentum);
@@ -31,8 +36,7 @@ constexpr void check_types() {
   static_assert(SpatialDims != 2 || rank == 4, "BatchNorm2d: expected 4D input, (N, C, H, W)");
   static_assert(SpatialDims != 3 || rank == 5, "BatchNorm3d: expected 5D input, (N, C, D, H, W)");
   using T = typename EigenTraits<X>::Scalar;
-  constexpr bool half = std::is_same_v<T, Eigen::half> || std::is_same_v<T, Eigen::bfloat16>;
-  static_assert(std::is_same_v<T, Scalar> || (std::is_same_v<Scalar, float> && half),
+  static_assert(std::is_same_v<T, Scalar> || (std::is_same_v<Scalar, float> && is_half<T>),
                 "tensornorm: the input's scalar must be the layer's own, or half or bfloat16 for a float layer");
 }
 
@@ -89,9 +93,15 @@ struct Memory {
   std::size_t bytes;
 };
 
+/// Whether two ranges share any byte.
+inline bool overlap(const Memory& a, const Memory& b) {
+  const auto from_a = reinterpret_cast<std::uintptr_t>(a.data), from_b = reinterpret_cast<std::uintptr_t>(b.data);
+  return std::max(from_a, from_b) < std::min(from_a + a.bytes, from_b + b.bytes);
+}
+
 /// An output shares no byte with `other`.
 inline void check_apart(const Memory& output, const Memory& other) {
-  if (overlap(output.data, output.bytes, other.data, other.bytes)) {
+  if (overlap(output, other)) {
     fail_argument(output.name, " overlaps ", other.name, ": expected memory of its own");
   }
 }
@@ -99,41 +109,40 @@ inline void check_apart(const Memory& output, const Memory& other) {
 /// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it.
 /// Returns the memory that will be written: none if it is still to be found.
 template <typename Y, typename T, int Rank>
-Memory check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias) {
-  static_assert(EigenTraits<Y>::has_memory, "tensornorm: an output must have memory of its own or mapped");
+Memory check_output(const char* name, Y& y, const Operand<T, Rank>& x, const Memory& alias) {
+  using Output = std::remove_const_t<Y>;
+  static_assert(EigenTraits<Output>::has_memory, "tensornorm: an output must have memory of its own or mapped");
+  static_assert(!std::is_const_v<std::remove_pointer_t<decltype(y.data())>>, "tensornorm: an output must not be const");
   const auto sizes = dimensions_of(y);
   if (sizes != x.dimensions) {
-    if (is_resizable(y) && comes_in<Y>(x.dimensions)) return {name, nullptr, 0};
+    if (is_resizable(y) && comes_in<Output>(x.dimensions)) return {name, nullptr, 0};
     fail_argument(name, " should have the shape ", x.dimensions, " of the input, not ", sizes);
   }
   if (!is_contiguous(y)) fail_argument(name, " of shape ", sizes, " should be contiguous: it has strides");
   const Memory output{name, y.data(), x.bytes()};
   if (output.bytes == 0) return output;
   if (output.data == nullptr) fail_argument(name, " of shape ", sizes, " has a null pointer for data");
-  if (output.data != alias.data && overlap(output.data, output.bytes, alias.data, alias.bytes)) {
+  if (output.data != alias.data && overlap(output, alias)) {
     fail_argument(name, " overlaps part of ", alias.name, ": expected the same memory, or memory of its own");
   }
   return output;
 }
 
-inline std::string short_number(double value) {
-  char digits[32];
-  std::snprintf(digits, sizeof(digits), "%g", value);
-  return digits;
-}
-
-inline std::ostream& print_layer(std::ostream& out, const char* name, Index num_features,
-                                 const BatchNormOptions& options) {
+/// The layer as PyTorch prints it.
+inline std::string layer_text(const char* name, Index num_features, const BatchNormOptions& options) {
   const auto truth = [](bool value) { return value ? "True" : "False"; };
+  std::string line =
+      text(name, '(', num_features, ", eps=", options.eps,
+           ", momentum=", options.momentum ? text(*options.momentum) : "None", ", affine=", truth(options.affine),
+           ", track_running_stats=", truth(options.track_running_stats));
+  const auto add_unless_usual = [&line](const char* option, int value, int usual) {
+    if (value != usual) line += text(", ", option, '=', value);
+  };
   const BatchNormOptions usual;
-  out << name << '(' << num_features << ", eps=" << short_number(options.eps)
-      << ", momentum=" << (options.momentum ? short_number(*options.momentum) : "None")
-      << ", affine=" << truth(options.affine) << ", track_running_stats=" << truth(options.track_running_stats);
-  if (options.channel_axis != usual.channel_axis) out << ", channel_axis=" << options.channel_axis;
-  if (options.correction != usual.correction) out << ", correction=" << options.correction;
-  if (options.running_correction != usual.running_correction)
-    out << ", running_correction=" << options.running_correction;
-  return out << ')';
+  add_unless_usual("channel_axis", options.channel_axis, usual.channel_axis);
+  add_unless_usual("correction", options.correction, usual.correction);
+  add_unless_usual("running_correction", options.running_correction, usual.running_correction);
+  return line + ')';
 }
 
 }}}  // namespace tensornorm::v0::detail

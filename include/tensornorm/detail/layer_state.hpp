@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 #include "../functional.hpp"
 #include "../running_stats.hpp"
@@ -51,7 +52,8 @@ struct LayerState {
   /// After a training forward over n values a channel.
   void update_running_stats(const functional::BatchStatistics& batch, Index n) {
     if (!options.track_running_stats) return;
-    const double factor = average_factor(options.momentum, ++num_batches_tracked);
+    if (num_batches_tracked < std::numeric_limits<std::int64_t>::max()) ++num_batches_tracked;  // it may be a file's
+    const double factor = average_factor(options.momentum, num_batches_tracked);
     const auto freedom = static_cast<double>(n - options.running_correction);
     update_means(running_mean.data(), batch.mean, running_mean.size(), factor);
     update_vars(running_var.data(), batch.m2, freedom, running_var.size(), factor);

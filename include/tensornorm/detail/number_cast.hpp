@@ -1,6 +1,7 @@
 // Numbers of one stored type as another, or word of what does not fit.
 #pragma once
 
+#include <Eigen/Core>
 #include <cmath>
 #include <cstdint>
 #include <limits>

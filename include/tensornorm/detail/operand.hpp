@@ -1,7 +1,9 @@
 // Which Eigen types there are, and one of them as memory: a pointer and its sizes, whatever type carries them.
 #pragma once
 
+#include <array>
 #include <limits>
+#include <ostream>
 #include <type_traits>
 
 #include "check.hpp"
@@ -76,6 +78,16 @@ struct EigenTraits<X, std::enable_if_t<is_dense<X>>> {
 };
 
 // ------------------------------------------------------------------------------------ memory of one tensor at hand
+
+/// The sizes along a tensor's axes; prints as PyTorch prints them: [2, 3, 4].
+template <std::size_t Rank>
+struct Dimensions : std::array<Eigen::Index, Rank> {
+  friend std::ostream& operator<<(std::ostream& out, const Dimensions& dimensions) {
+    out << '[';
+    for (std::size_t i = 0; i < Rank; ++i) out << (i == 0 ? "" : ", ") << dimensions[i];
+    return out << ']';
+  }
+};
 
 /// A tensor's memory: contiguous, in RowMajor or ColMajor order of its axes.
 template <typename T, int Rank>
