@@ -133,6 +133,7 @@ TEST_CASE("a shape and a number of values that do not go together") {
   const std::int64_t big = std::int64_t{1} << 32;
   refused({big, big}, 0, "[4294967296, 4294967296]");  // 2^64: 0, if it were not watched
   refused({big, big, 0}, 0, "[4294967296, 4294967296, 0]");
+  refused({0, big, big}, 0, "[0, 4294967296, 4294967296]");
 }
 
 TEST_CASE("values are asked for in the type they have") {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <fstream>
+#include <iomanip>
 #include <limits>
 #include <locale>
 #include <sstream>
@@ -147,6 +148,13 @@ TEST_CASE("a program's locale does not get into a file") {
   const std::string grouped = saved(array);
   std::locale::global(before);
   CHECK(grouped.substr(0, 128) == expected.substr(0, 128));
+}
+
+TEST_CASE(".npy: what the stream had been told to fill up is not filled up") {
+  std::ostringstream out;
+  out << std::setw(400) << std::setfill('x');
+  tn::save_npy(out, counted<float>());
+  CHECK(out.str() == saved(counted<float>()));
 }
 
 TEST_CASE("types that a .npy file is not written of") {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <iomanip>
 #include <sstream>
 #include <string>
 #include <tensornorm/safetensors.hpp>
@@ -187,6 +188,14 @@ TEST_CASE("what a safetensors file cannot hold is refused, and nothing is writte
   refused("__metadata__", "__metadata__", number);
   refused("UTF-8", "\xFF", number);
   refused("UTF-8", "a", number, "\xC3");
+}
+
+TEST_CASE("safetensors: what the stream had been told to fill up is not filled up") {
+  std::ostringstream out, told;
+  told << std::setw(4000) << std::setfill('x');
+  tn::save_safetensors(out, all_types());
+  tn::save_safetensors(told, all_types());
+  CHECK(told.str() == out.str());
 }
 
 TEST_CASE("safetensors: a stream that does not take what is written") {

@@ -67,13 +67,16 @@ inline std::string shape_text(const std::vector<std::int64_t>& shape, const char
   return '[' + sizes + ']';
 }
 
-/// Elements of a shape, and -1 when a size is negative or their number more than 2^63 - 1.
+/// Elements of a shape, and -1 when a size is negative or the others, sizes of 0 left out as numpy leaves them out,
+/// multiply to more than 2^63 - 1.
 inline std::int64_t count_elements(const std::vector<std::int64_t>& shape) {
   std::int64_t count = 1;
+  bool empty = false;
   for (const std::int64_t size : shape) {
-    if (size < 0 || __builtin_mul_overflow(count, size, &count)) return -1;
+    empty = empty || size == 0;
+    if (size < 0 || (size > 0 && __builtin_mul_overflow(count, size, &count))) return -1;
   }
-  return count;
+  return empty ? 0 : count;
 }
 
 /// Where the i-th element of a tensor, counted in C order, lies in its ColMajor memory.

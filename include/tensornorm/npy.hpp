@@ -97,7 +97,7 @@ inline Array load_npy(const std::filesystem::path& path) {
   return load_npy(in, path.string());
 }
 
-/// Writes an array as numpy.save does: version 1, C order. Takes float32, float64, int64, int32 and uint8.
+/// Writes an array as numpy.save does: version 1, C order. Takes float32, float64, int64, int32 and uint8. O(size).
 /// Throws std::invalid_argument for another dtype, std::runtime_error when writing fails.
 inline void save_npy(std::ostream& out, const Array& array) {
   const char* descr = nullptr;
@@ -119,14 +119,15 @@ inline void save_npy(std::ostream& out, const Array& array) {
   header += '\n';
 
   out.write(detail::npy_magic, sizeof(detail::npy_magic));
-  out << '\x01' << '\x00';
+  detail::write_numbers(out, std::vector<std::uint8_t>{1, 0});
   detail::write_numbers(out, std::vector<std::uint16_t>{static_cast<std::uint16_t>(header.size())});
-  out << header;
+  detail::write_bytes(out, header);
   array.visit([&out](const auto& values) { detail::write_numbers(out, values); });
   if (!out.flush()) throw std::runtime_error("npy: the stream does not take what is written");
 }
 
-/// The same to a file, which appears whole or not at all: it is written beside its place first, as `path`.partial.
+/// The same to a file, which appears whole or not at all: it is written beside its place first, as `path`.partial, so
+/// that a path is for one thread at a time.
 inline void save_npy(const std::filesystem::path& path, const Array& array) {
   detail::write_file(path, [&](std::ostream& out) { save_npy(out, array); });
 }

@@ -120,7 +120,7 @@ inline StateDict load_safetensors(const std::filesystem::path& path) {
 }
 
 /// Writes a safetensors file as the format's own writer does: tensors by type (int64, float64, float32, bfloat16,
-/// float16; it takes no other) and then by name, the header padded to a multiple of 8 bytes.
+/// float16; it takes no other) and then by name, the header padded to a multiple of 8 bytes. O(bytes).
 /// Throws std::invalid_argument for a dict that such a file cannot hold, std::runtime_error when writing fails.
 inline void save_safetensors(std::ostream& out, const StateDict& dict) {
   struct Item {
@@ -146,17 +146,18 @@ inline void save_safetensors(std::ostream& out, const StateDict& dict) {
   for (const Item& item : items) {
     const std::int64_t begin = end;
     end += item.array->size() * item.type->bytes;
-    header.tensors.push_back({*item.name, item.type->name, item.array->shape(), {begin, end}, {}});
+    header.tensors.push_back({*item.name, item.type->name, item.array->shape(), {begin, end}});
   }
   const std::string json = detail::header_text(header);
 
   detail::write_numbers(out, std::vector<std::uint64_t>{json.size()});
-  out << json;
+  detail::write_bytes(out, json);
   for (const Item& item : items) item.array->visit([&out](const auto& values) { detail::write_numbers(out, values); });
   if (!out.flush()) throw std::runtime_error("safetensors: the stream does not take what is written");
 }
 
-/// The same to a file. It appears whole or not at all: it is written beside its place first, as `path`.partial.
+/// The same to a file. It appears whole or not at all: it is written beside its place first, as `path`.partial, so that
+/// a path is for one thread at a time.
 inline void save_safetensors(const std::filesystem::path& path, const StateDict& dict) {
   detail::write_file(path, [&](std::ostream& out) { save_safetensors(out, dict); });
 }

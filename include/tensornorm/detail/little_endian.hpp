@@ -5,6 +5,7 @@
 #include <cstring>
 #include <istream>
 #include <ostream>
+#include <string>
 #include <vector>
 
 namespace tensornorm { inline namespace v0 { namespace detail {
@@ -34,9 +35,19 @@ bool read_numbers(std::istream& in, T* values, std::size_t count) {
 }
 
 template <typename T>
-void write_numbers(std::ostream& out, std::vector<T> values) {
-  swap_if_big_endian(values.data(), values.size());
-  out.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(T)));
+void write_numbers(std::ostream& out, const std::vector<T>& values) {
+  const auto write = [&out](const std::vector<T>& ordered) {
+    out.write(reinterpret_cast<const char*>(ordered.data()), static_cast<std::streamsize>(ordered.size() * sizeof(T)));
+  };
+  if constexpr (host_is_little_endian || sizeof(T) == 1) return write(values);
+  std::vector<T> swapped = values;
+  swap_if_big_endian(swapped.data(), swapped.size());
+  write(swapped);
+}
+
+/// Bytes as they are: << would fill them up to the width that the stream has been given.
+inline void write_bytes(std::ostream& out, const std::string& bytes) {
+  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
 }}}  // namespace tensornorm::v0::detail

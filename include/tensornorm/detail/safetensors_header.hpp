@@ -22,7 +22,6 @@ struct TensorEntry {
   std::string dtype;
   Array::Shape shape;
   std::vector<std::int64_t> data_offsets;
-  std::set<std::string> fields;  // those seen
 
   std::int64_t begin() const { return data_offsets[0]; }
   std::int64_t end() const { return data_offsets[1]; }
@@ -56,7 +55,8 @@ class SafetensorsHeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (place_ == Place::numbers) return fail(where(), "is nested too deeply");
     if (place_ != Place::names) return unexpected("an object");
     if (name_ == "__metadata__") return enter(Place::metadata);
-    header.tensors.push_back({name_, {}, {}, {}, {}});
+    header.tensors.push_back({name_, {}, {}, {}});
+    fields_.clear();
     return enter(Place::tensor);
   }
   bool end_object() override {
@@ -82,7 +82,7 @@ class SafetensorsHeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (key != "dtype" && key != "shape" && key != "data_offsets") {
       return fail(where(), "should be dtype, shape or data_offsets");
     }
-    return header.tensors.back().fields.insert(key).second || fail(where(), "stands there twice");
+    return fields_.insert(key).second || fail(where(), "stands there twice");
   }
   bool string(string_t& value) override {
     if (place_ == Place::metadata) {
@@ -140,14 +140,15 @@ class SafetensorsHeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool check_fields() {
     const TensorEntry& tensor = header.tensors.back();
     for (const char* field : {"dtype", "shape", "data_offsets"}) {
-      if (tensor.fields.count(field) == 0) return fail('"', name_, "\" has no ", field);
+      if (fields_.count(field) == 0) return fail('"', name_, "\" has no ", field);
     }
     return tensor.data_offsets.size() == 2 || fail('"', name_, "\": data_offsets should be two numbers");
   }
 
   Place place_ = Place::outside;
-  std::string name_, field_;     // of what is being read
-  std::set<std::string> names_;  // of tensors, seen so far
+  std::string name_, field_;      // of what is being read
+  std::set<std::string> names_;   // of tensors, seen so far
+  std::set<std::string> fields_;  // of the present tensor, likewise
 };
 
 /// A string as JSON has it. Throws std::invalid_argument when it is not UTF-8.
