@@ -4,7 +4,22 @@
 # run_tests PRESET [CMAKE OPTION ...]: all of the preset's tests but those whose names match $skip.
 run_tests() {
   build "$@"
-  ctest --test-dir "build/$1" -j "$jobs" --output-on-failure --no-tests=error ${skip:+-E "$skip"} | tail -n 3
+  quietly "build/$1.tests.log" ctest --test-dir "build/$1" -j "$jobs" --output-on-failure --no-tests=error \
+    ${skip:+-E "$skip"}
+}
+# quietly LOG COMMAND ...: runs it; shows the last lines of what it prints, and more of them when it fails.
+quietly() {
+  local log=$1
+  shift
+  if ! "$@" >"$log" 2>&1; then
+    grep -v ' Passed ' "$log" | tail -n 200 >&2
+    exit 1
+  fi
+  tail -n 3 "$log"
+}
+need_sanitizers() {
+  need clang++ clang
+  need "$(clang++ -print-resource-dir)/lib/linux" "libclang-rt-$(clang++ -dumpversion | cut -d. -f1)-dev"
 }
 # Tests of more of the same values than others already take; left out where every value is slow.
 more_of_the_same="for many values|over 20 runs|one outlier|ill-conditioned|table of accuracy|promise 11|ResNet-50|with a pool of"
@@ -49,7 +64,7 @@ check_s390x() {
   need s390x-linux-gnu-g++ g++-s390x-linux-gnu qemu-s390x qemu-user
   skip=$more_of_the_same run_tests s390x
 }
-# all tests with g++, C++20, -O0 for this machine, and that they run 98 % of the lines of include/
+# the tests with g++, C++20, -O0 for this machine, and that they run 98 % of the lines of include/
 check_coverage() {
   need gcovr gcovr
   target=tensornorm_tests build coverage -DCMAKE_CXX_STANDARD=20
@@ -63,23 +78,24 @@ check_instructions() {
 }
 # the tests with clang++ -O0, AddressSanitizer and UBSan; no unsigned number wraps, no conversion changes a value
 check_sanitize() {
-  need clang++ clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux libclang-rt-14-dev
+  need_sanitizers
   TENSORNORM_CASES=500 skip=$more_of_the_same run_tests sanitize  # of every property's 10 000
 }
 # the tests of memory and of files with Valgrind: nothing uninitialised decides or is written
 check_valgrind() {
   need valgrind valgrind
   target=tensornorm_tests build valgrind
-  valgrind --quiet --num-callers=5 --error-exitcode=1 build/valgrind/tests/tensornorm_tests | tail -n 3
+  quietly build/valgrind.tests.log valgrind --quiet --num-callers=5 --error-exitcode=1 \
+    build/valgrind/tests/tensornorm_tests
 }
 # the tests of threads with ThreadSanitizer
 check_threads() {
-  need clang++ clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux libclang-rt-14-dev
+  need_sanitizers
   run_tests thread-sanitize
 }
 # layers, values and both file formats fuzzed for a minute each, as many at a time as there are processors
 check_fuzz() {
-  need clang++ clang /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux libclang-rt-14-dev
+  need_sanitizers
   SEED=1 tests/fuzz/fuzz.sh 60
 }
 # files from Python and back

@@ -11,9 +11,11 @@ tests=("$build/tests/tensornorm_tests" "--test-case-exclude=*${skipped//|/*,*}*"
 half=$(($("${tests[@]}" --count | sed -n 's/.*filters: //p') / 2))
 export TENSORNORM_CASES=200
 "${tests[@]}" --last=$half >"$build/first.log" &
-"${tests[@]}" --first=$((half + 1)) | tail -n 4
-wait $! || { tail -n 40 "$build/first.log"; exit 1; }
-tail -n 4 "$build/first.log"
+failed=
+"${tests[@]}" --first=$((half + 1)) >"$build/second.log" || failed="$build/second.log"
+wait $! || failed="$build/first.log"
+tail -n 4 "$build/first.log" "$build/second.log"
+[ -z "$failed" ] || { tail -n 60 "$failed"; exit 1; }
 verdict=0
 # Threads that count the same line at once may leave a count that is not one, of a line that was run all the same.
 gcovr --root include/tensornorm --object-directory "$build" --gcov-ignore-parse-errors --txt "$build/coverage.txt" \
