@@ -62,12 +62,11 @@ double limit_of(Pass pass, const Layer& layer, Buffers<T>& b, const Threads& thr
   }
   const double copy = std::min(nanoseconds_of([&] { copy_by_memcpy(threads, x, y, count); }),
                                nanoseconds_of([&] { copy_by_streams(threads, x, y, count); }));
-  const bool rows = layer.layout == Layout::nhwc || layer.layout == Layout::matrix;
-  const bool twice = rows && pass != Pass::eval && 2 * b.bytes() >= machine().last_cache_bytes;
+  const bool twice = layer.is_rows() && pass != Pass::eval && 2 * b.bytes() >= machine().last_cache_bytes;
   return twice ? copy + read() : copy;
 }
 
-/// The one layer whose buffers are alive: benchmarks run in the order they were registered in.
+/// The layer whose buffers are alive, one for each scalar: benchmarks run in the order they were registered in.
 template <typename T>
 Buffers<T>& buffers_of(const Layer& layer) {
   static std::unique_ptr<Buffers<T>> buffers;
@@ -147,10 +146,9 @@ void register_row(const std::string& name, const std::function<void(benchmark::S
 
 template <typename T>
 void register_passes(const Layer& layer, const char* scalar) {
-  constexpr Index worth_threads = 1 << 17;  // values; the library does not wake threads for less
   for (const Pass pass : all_passes) {
     for (const int threads : {1, 2}) {
-      if (threads > 1 && layer.size() < worth_threads) continue;
+      if (threads > 1 && layer.size() * Index{sizeof(T)} < tensornorm::detail::parallel_bytes) continue;
       register_row(row_name(std::string("tensornorm/") + name_of(pass), layer, scalar, threads),
                    [=](benchmark::State& state) { measure_pass<T>(state, pass, layer, threads); });
     }

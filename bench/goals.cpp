@@ -31,8 +31,6 @@ struct Settings {
   }
 };
 
-bool is_rows(const Layer& layer) { return layer.layout == Layout::nhwc || layer.layout == Layout::matrix; }
-
 void add_limits(Contest& contest, Buffers<float>& b, const Threads& threads) {
   const Index count = b.x.size();
   const float *x = b.x.data(), *dy = b.dy.data();
@@ -81,7 +79,7 @@ struct PeerGoals {
   double torch, onednn;
 };
 PeerGoals peer_goals(const Settings& settings, const Layer& layer, const std::string& pass) {
-  const bool rows = is_rows(layer), beyond = settings.beyond_cache(layer);
+  const bool rows = layer.is_rows(), beyond = settings.beyond_cache(layer);
   if (settings.portable()) return {1, 0};
   if (pass == "eval") return {1, 1};
   if (pass == "backward") return beyond ? PeerGoals{1.8, 1.25} : PeerGoals{rows ? 1.0 : 3.0, 1.3};
@@ -137,7 +135,7 @@ void goals_of_one_thread(const Settings& settings, GoalReport& report) {
   report.heading("Training forward, larger than the last cache, against the copy limit (rows layouts: and one read)");
   for (const auto& [layer, c] : all) {
     if (!settings.beyond_cache(layer)) continue;
-    const Samples limit = is_rows(layer) ? copy_limit(c) + c["read"] : copy_limit(c);
+    const Samples limit = layer.is_rows() ? copy_limit(c) + c["read"] : copy_limit(c);
     report.at_most(layer.name() + " training", ratio(c["training"], limit), training_beyond_cache);
     report.at_most(layer.name() + " training in place", ratio(c["training in place"], limit), training_beyond_cache);
   }
@@ -236,7 +234,7 @@ void goals_of_two_threads(const Settings& settings, GoalReport& report) {
     report.keep(layer, "float", 2, contest);
 
     const bool beyond = settings.beyond_cache(layer);
-    const Samples copy = copy_limit(contest), train = beyond && is_rows(layer) ? copy + contest["read"] : copy;
+    const Samples copy = copy_limit(contest), train = beyond && layer.is_rows() ? copy + contest["read"] : copy;
     const auto goal = [&](const std::string& pass, const Samples& limit, double most) {
       report.at_least_or_at_most(layer.name() + " " + pass, ratio(contest["one thread, " + pass], contest[pass]), 1.8,
                                  ratio(contest[pass], limit), most);

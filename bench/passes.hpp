@@ -56,7 +56,7 @@ class Passes {
   const Threads& threads_;
   tensornorm::BatchNorm1d<Parameter> training_, eval_;
   std::vector<double> statistics_;  // mean, m2, invstd: [3, C]
-  tensornorm::detail::Scratch scratch_;
+  tensornorm::functional::Scratch scratch_;
 };
 
 }  // namespace bench

@@ -75,9 +75,16 @@ bool leaves_a_cache(const Machine& machine, double smaller, double larger) {
 int run(int argc, char** argv) {
   int most = 28;
   std::string json;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    if (std::strcmp(argv[i], "--most") == 0) most = std::atoi(argv[i + 1]);
-    if (std::strcmp(argv[i], "--json") == 0) json = argv[i + 1];
+  for (int i = 1; i < argc; ++i) {
+    const bool has_value = i + 1 < argc;
+    if (has_value && std::strcmp(argv[i], "--most") == 0) {
+      most = std::atoi(argv[++i]);
+    } else if (has_value && std::strcmp(argv[i], "--json") == 0) {
+      json = argv[++i];
+    } else {
+      std::fprintf(stderr, "usage: %s [--most log2 of elements] [--json file]\n", argv[0]);
+      return 2;
+    }
   }
   const Machine machine = this_machine();
   std::vector<JsonLine> lines;

@@ -18,7 +18,7 @@ struct Layer {
   Index n, c, h, w;
 
   /// [outer, channels, inner]: all that the library sees of a layout.
-  tensornorm::detail::Shape shape() const {
+  tensornorm::Shape shape() const {
     switch (layout) {
       case Layout::nchw:
         return {n, c, h * w};
@@ -29,6 +29,8 @@ struct Layer {
     }
   }
   Index size() const { return n * c * h * w; }
+  /// Whether a channel's values lie apart, one a row.
+  bool is_rows() const { return layout == Layout::nhwc || layout == Layout::matrix; }
   std::string name() const {
     const auto text = [](Index i) { return std::to_string(i); };
     if (layout == Layout::matrix) return "(" + text(n) + "," + text(c) + ")";

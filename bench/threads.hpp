@@ -46,7 +46,6 @@ class Threads {
     device_.emplace(&*pool_, count);
     stay_on(0);
   }
-  int count() const { return count_; }
 
   /// call(device), with Eigen's own default where one thread is enough.
   template <typename Call>

@@ -32,7 +32,6 @@
 #include <cmath>
 #include <condition_variable>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -92,22 +91,6 @@ template <typename... Parts>
 template <typename... Parts>
 [[noreturn]] void fail_file(const std::string& source, const Parts&... parts) {
   throw std::runtime_error(text(source, ": ", parts...));
-}
-
-/// The sizes along a tensor's axes; prints as PyTorch prints them: [2, 3, 4].
-template <std::size_t Rank>
-struct Dimensions : std::array<Eigen::Index, Rank> {
-  friend std::ostream& operator<<(std::ostream& out, const Dimensions& dimensions) {
-    out << '[';
-    for (std::size_t i = 0; i < Rank; ++i) out << (i == 0 ? "" : ", ") << dimensions[i];
-    return out << ']';
-  }
-};
-
-/// Whether two ranges of bytes share any.
-inline bool overlap(const void* a, std::size_t a_bytes, const void* b, std::size_t b_bytes) {
-  const auto from_a = reinterpret_cast<std::uintptr_t>(a), from_b = reinterpret_cast<std::uintptr_t>(b);
-  return a_bytes > 0 && b_bytes > 0 && from_a < from_b + b_bytes && from_b < from_a + a_bytes;
 }
 
 }}}  // namespace tensornorm::v0::detail
@@ -239,6 +222,16 @@ struct EigenTraits<X, std::enable_if_t<is_dense<X>>> {
 };
 
 // ------------------------------------------------------------------------------------ memory of one tensor at hand
+
+/// The sizes along a tensor's axes; prints as PyTorch prints them: [2, 3, 4].
+template <std::size_t Rank>
+struct Dimensions : std::array<Eigen::Index, Rank> {
+  friend std::ostream& operator<<(std::ostream& out, const Dimensions& dimensions) {
+    out << '[';
+    for (std::size_t i = 0; i < Rank; ++i) out << (i == 0 ? "" : ", ") << dimensions[i];
+    return out << ']';
+  }
+};
 
 /// A tensor's memory: contiguous, in RowMajor or ColMajor order of its axes.
 template <typename T, int Rank>
@@ -427,13 +420,16 @@ inline std::string shape_text(const std::vector<std::int64_t>& shape, const char
   return '[' + sizes + ']';
 }
 
-/// Elements of a shape, and -1 when a size is negative or their number more than 2^63 - 1.
+/// Elements of a shape, and -1 when a size is negative or the others, sizes of 0 left out as numpy leaves them out,
+/// multiply to more than 2^63 - 1.
 inline std::int64_t count_elements(const std::vector<std::int64_t>& shape) {
   std::int64_t count = 1;
+  bool empty = false;
   for (const std::int64_t size : shape) {
-    if (size < 0 || __builtin_mul_overflow(count, size, &count)) return -1;
+    empty = empty || size == 0;
+    if (size < 0 || (size > 0 && __builtin_mul_overflow(count, size, &count))) return -1;
   }
-  return count;
+  return empty ? 0 : count;
 }
 
 /// Where the i-th element of a tensor, counted in C order, lies in its ColMajor memory.
@@ -685,9 +681,10 @@ class StateDict {
 // Views are [outer, channels, inner], inputs of const values: ChannelView<const float>{pointer, {outer, channels,
 // inner}} or channel_view(std::as_const(x)). What is called [C] has one number a channel; a Scalar is double for values
 // of double, and else float. Nothing is checked here: views must not be empty, outputs must not partly overlap inputs,
-// dx not be x. Nothing throws or allocates: passes that merge partial results are given a Scratch of at least
-// scratch_doubles(). Every pass takes O(values) time. Calls are safe side by side if their outputs and scratch differ.
-// Results have the same bits on every device.
+// dx not be x. Nothing throws. On one thread nothing allocates; a pool is handed its work in some memory, without which
+// fewer threads help. Passes that merge partial results are given a Scratch of at least scratch_doubles(). Every pass
+// takes O(values) time. Calls are safe side by side if their outputs and scratch differ. Results have the same bits on
+// every device.
 
 // ---- tensornorm/channel_view.hpp
 // Any Eigen tensor or matrix as [outer, channels, inner]: element (o, c, i) at (o * channels + c) * inner + i.
@@ -1473,11 +1470,11 @@ class Plan {
         beyond_cache(leaves_cache(s, value_bytes)) {}
 
   Box box(Index block, Index chunk) const {
+    const Index c = block * block_channels, end = std::min(c + block_channels, shape.channels);
+    if (chunk == 0) return {0, chunk_outer, c, end, 0, chunk_inner};  // a small tensor's only one
     const Index inner_chunk = chunk < outer_chunks ? 0 : chunk / outer_chunks;
     const Index o = (chunk - inner_chunk * outer_chunks) * chunk_outer, i = inner_chunk * chunk_inner;
-    const Index c = block * block_channels;
-    return {o, std::min(o + chunk_outer, shape.outer), c, std::min(c + block_channels, shape.channels),
-            i, std::min(i + chunk_inner, shape.inner)};
+    return {o, std::min(o + chunk_outer, shape.outer), c, end, i, std::min(i + chunk_inner, shape.inner)};
   }
 };
 
@@ -1573,11 +1570,14 @@ inline bool maps_apart(const Plan& reduction, Index value_bytes, bool in_place) 
 
 namespace tensornorm { inline namespace v0 {
 
+/// Sizes of the three axes that every tensor comes down to: an aggregate of outer, channels and inner.
+using Shape = detail::Shape;
+
 /// Values of type T (perhaps const), contiguous, seen as [outer, channels, inner]. Owns nothing.
 template <typename T>
 struct ChannelView {
-  T* data;              ///< outer * channels * inner values
-  detail::Shape shape;  ///< its members are outer, channels and inner
+  T* data;      ///< outer * channels * inner values
+  Shape shape;  ///< [outer, channels, inner]
 
   /// Number of values.
   Eigen::Index size() const { return shape.size(); }
@@ -1659,7 +1659,7 @@ auto channel_view(X& x, int channel_axis = 1) {
 // An operation F offers
 //   F::coefficients                        how many numbers a channel has
 //   f(offset, coefficients, extent)        the results at the elements from `offset` on: a packet, or a pair for Two,
-//                                          with -, * and fma alone; coefficients are packets or, in rows, the same
+//                                          with -, * and fma alone; coefficients are packets, or pairs in rows for Two
 //   f.prefetch(offset)                     asks for the inputs at an element that may lie outside the tensor
 
 // ---- tensornorm/detail/loops.hpp
@@ -2045,7 +2045,7 @@ struct NormalizeEval {
   }
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
 
-  static std::array<Packet<double>, 3> fold(const ChannelNumbers& n) { return {n.mean, n.scale, n.shift}; }
+  static std::array<Packet<double>, 3> coefficients_of(const ChannelNumbers& n) { return {n.mean, n.scale, n.shift}; }
   static std::array<Lane, 3> copying() { return {0, 1, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
     // A large shift would bring no product back into range.
@@ -2065,7 +2065,7 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
   auto operator()(Index offset, const Factors& c, Extent extent) const {
     return fma((load<Lane>(this->x + offset, extent) - c[0]) - c[1], c[2], c[3]);
   }
-  static std::array<Packet<double>, 4> fold(const ChannelNumbers& n) {
+  static std::array<Packet<double>, 4> coefficients_of(const ChannelNumbers& n) {
     const auto hi = rounded<Lane>(n.mean);
     return {hi, n.mean - hi, n.scale, n.shift};
   }
@@ -2430,14 +2430,15 @@ template <typename Walk, typename Asking, typename Terms>
 
 // A run is summed in pieces, and the pieces in turn, so that double rounds less: neither a piece nor a chunk of pieces
 // is a chain of more than 256 additions, all of which may round the same way.
-inline constexpr Index long_run = 32 * std::max(width<double>, Index{4});  // from here on tiled by itself
+/// A run this long is cut into tiles of its own; shorter ones share tiles with the same channel's next ones.
+inline constexpr Index long_run = 32 * std::max(width<double>, Index{4});
 inline constexpr Index piece_values = long_run * tile_rows;
 /// Channels whose short runs are summed in turn, row after row: their runs are neighbours in memory, and together long
 /// enough for the hardware's prefetchers (32x256x14x14: an eighth faster).
 inline constexpr Index neighbours = 32;
 
 /// What goes along with sums over long runs: nothing. Others do, when the elements [offset, offset + count) of a
-/// channel of the box have been summed, some other work about as large: see overlap.hpp.
+/// channel of the box have been summed, some other work about as large: see beside.hpp.
 struct Alone {
   auto of_channel(Index) const {
     return [](Index /*offset*/, Index /*count*/) {};
@@ -2659,7 +2660,7 @@ struct GradientTraining {
     detail::prefetch(dy + offset);
   }
 
-  static std::array<Packet<double>, 4> fold(const ChannelNumbers& n) {
+  static std::array<Packet<double>, 4> coefficients_of(const ChannelNumbers& n) {
     const auto hi = rounded<Lane>(n.mean);
     return {hi, n.scale, Packet<double>::all(-0.0) - n.slope, (n.mean - hi) * n.slope - n.shift};
   }
@@ -2685,7 +2686,7 @@ struct GradientEval {
   }
   void prefetch(Index offset) const { detail::prefetch(dy + offset); }
 
-  static std::array<Packet<double>, 1> fold(const ChannelNumbers& n) { return {n.scale}; }
+  static std::array<Packet<double>, 1> coefficients_of(const ChannelNumbers& n) { return {n.scale}; }
   static std::array<Lane, 1> copying() { return {1}; }
   static Packet<double> fits(const ChannelNumbers& n) {
     return leave_room(range_size(n.scale)) * keeps_digits(n.scale);
@@ -2695,7 +2696,7 @@ struct GradientEval {
 
 }}}  // namespace tensornorm::v0::detail
 
-// ---- tensornorm/detail/overlap.hpp
+// ---- tensornorm/detail/beside.hpp
 // Sums of one block while the block before it is mapped, a few packets of each in turn. Sums keep the processor busy
 // and mapping keeps memory busy, so that both together take little longer than a copy. For one input, whose two blocks
 // fit in L2 together; backward, with two inputs, became slower.
@@ -2851,16 +2852,18 @@ class BlockMap {
  public:
   /// Of no block yet.
   BlockMap(const F& f, const Numbers& numbers) : f_(f), numbers_(numbers) {}
-  BlockMap(const F& f, const Numbers& numbers, Index first, Index count) : BlockMap(f, numbers) { fold(first, count); }
+  BlockMap(const F& f, const Numbers& numbers, Index first, Index count) : BlockMap(f, numbers) {
+    prepare(first, count);
+  }
 
   /// Of `count` channels of the tensor from `first` on.
-  [[gnu::flatten]] void fold(Index first, Index count) {
+  [[gnu::flatten]] void prepare(Index first, Index count) {
     first_ = first;
     auto fit = Packet<double>::all(1);
     for_each_packet<double>(count, [&](Index c, auto extent) {
       const ChannelNumbers numbers = numbers_(first + c, extent);
-      const auto folded = F::fold(numbers);
-      for (std::size_t k = 0; k < folded.size(); ++k) store(table_.values[k] + c, folded[k]);
+      const auto coefficients = F::coefficients_of(numbers);
+      for (std::size_t k = 0; k < coefficients.size(); ++k) store(table_.values[k] + c, coefficients[k]);
       if constexpr (std::is_same_v<Lane, float>) fit = fit * F::fits(numbers);
     });
     all_fit_ = all_of(fit);
@@ -2939,7 +2942,7 @@ Mapping<F, T, Numbers> mapping(const Plan& plan, const F& f, T* out, const Movem
   return {plan, f, out, movement, numbers};
 }
 
-// `second`: the element pass follows one that read the block, and is followed by one that reads the neighbour.
+// `after_reduction`: the element pass follows one that read the block, and is followed by one that reads the neighbour.
 
 /// How far ahead an element pass that reads `inputs` tensors asks for them, in elements. 0: not at all.
 ///
@@ -2948,10 +2951,10 @@ Mapping<F, T, Numbers> mapping(const Plan& plan, const F& f, T* out, const Movem
 ///   nothing summed before, or rows                        a few KB further on
 ///   summed before, and two blocks fit in L2               the same place in the next block
 ///   summed before, and they do not                        nothing
-inline Index next_input(const Plan& plan, Index value_bytes, Index inputs, bool second) {
+inline Index next_input(const Plan& plan, Index value_bytes, Index inputs, bool after_reduction) {
   if (plan.rows && plan.blocks > 1) return prefetch_rows * plan.shape.channels * plan.shape.inner;
   if (!plan.beyond_cache) return 0;
-  if (!second || plan.rows) return prefetch_bytes / value_bytes;  // rows were summed long ago
+  if (!after_reduction || plan.rows) return prefetch_bytes / value_bytes;  // rows were summed long ago
   const Index block = plan.block_channels * plan.shape.per_channel() * value_bytes * inputs;
   const bool two_in_cache = block <= 2 * block_bytes;  // this one and the next one, in L2
   return two_in_cache ? plan.block_channels * plan.shape.inner : 0;
@@ -2959,10 +2962,10 @@ inline Index next_input(const Plan& plan, Index value_bytes, Index inputs, bool 
 
 /// The same for its output: a row further, where a block is written in short pieces far apart within the last cache. No
 /// prefetcher of the hardware foresees the next one.
-inline Index next_output(const Plan& plan, Index value_bytes, bool second) {
-  const bool far_apart = plan.rows ? plan.blocks > 1 : second && plan.shape.inner * value_bytes <= page_bytes;
+inline Index next_output(const Plan& plan, Index value_bytes, bool after_reduction) {
+  const bool far_apart = plan.rows ? plan.blocks > 1 : after_reduction && plan.shape.inner * value_bytes <= page_bytes;
   const bool in_last_cache = !plan.beyond_cache && plan.shape.size() * value_bytes > 4 * block_bytes;
-  return far_apart && in_last_cache ? plan.fold * plan.shape.channels * plan.shape.inner : 0;
+  return far_apart && in_last_cache ? plan.shape.channels * plan.shape.inner : 0;
 }
 
 /// Whether what is larger than the caches is written past them: not in rows that start aligned each in its own way, as
@@ -2973,10 +2976,10 @@ inline bool streams(const Plan& plan) {
 }
 
 /// How an element pass moves memory: in the caches, or past them where the tensors are larger.
-inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, bool in_place, bool second) {
-  const bool last_to_first = second && inputs > 1;  // one input still fits L2, two need not
-  const Index next = next_input(plan, value_bytes, inputs, second);
-  const Index next_out = in_place ? 0 : next_output(plan, value_bytes, second);
+inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, bool in_place, bool after_reduction) {
+  const bool last_to_first = after_reduction && inputs > 1;  // one input still fits L2, two need not
+  const Index next = next_input(plan, value_bytes, inputs, after_reduction);
+  const Index next_out = in_place ? 0 : next_output(plan, value_bytes, after_reduction);
   return {streams(plan) && !in_place, next, last_to_first, last_to_first && !plan.rows ? -next_out : next_out,
           !plan.beyond_cache && !in_place};
 }
@@ -3052,8 +3055,8 @@ void map_all(const Device& device, const Plan& plan, Index value_bytes, bool las
   if (!worth_threads(device, plan, value_bytes)) {
     const auto order = [&](Index k, Index count) { return last_to_first ? count - 1 - k : k; };
     for (Index b = 0; b < blocks; ++b) {
-      const auto map_box = map(plan.box(order(b, blocks), 0));
-      for (Index k = 0; k < chunks; ++k) map_box(plan.box(order(b, blocks), order(k, chunks)));
+      const auto map_block = map(plan.box(order(b, blocks), 0));
+      for (Index k = 0; k < chunks; ++k) map_block(plan.box(order(b, blocks), order(k, chunks)));
     }
     return;
   }
@@ -3061,9 +3064,9 @@ void map_all(const Device& device, const Plan& plan, Index value_bytes, bool las
     Index item;
     for (bool more = next(item); more;) {
       const Index block = item / chunks;
-      const auto map_box = map(plan.box(block, 0));  // folds the block's numbers: once for all chunks in a row
+      const auto map_block = map(plan.box(block, 0));  // prepares numbers: once for all chunks in a row
       do {
-        map_box(plan.box(block, item % chunks));
+        map_block(plan.box(block, item % chunks));
         more = next(item);
       } while (more && item / chunks == block);
     }
@@ -3099,8 +3102,8 @@ void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, c
     reduce_block(plan, block, r, a, b);
     const Box start = plan.box(block, 0);
     finish(start.channel_begin, start.channel_end);
-    const auto map_box = map(start);
-    for (Index k = 0; k < plan.chunks; ++k) map_box(plan.box(block, back ? plan.chunks - 1 - k : k));
+    const auto map_block = map(start);
+    for (Index k = 0; k < plan.chunks; ++k) map_block(plan.box(block, back ? plan.chunks - 1 - k : k));
   };
   if (worth_threads(device, plan, value_bytes)) return for_each_item(device, plan.blocks, work);
   for (Index block = 0; block < plan.blocks; ++block) work(block);
@@ -3123,10 +3126,10 @@ struct InCompany {
   void complete(const Plan& plan, const Box& box, double* a) const { r.complete(plan, box, a); }
 };
 
-/// Whether blocks can be mapped beside sums: there are several, of long runs, and what is streamed in whole packets
-/// starts aligned in each run.
+/// Whether blocks can be mapped beside sums of the next: there are several, of long runs, and what is streamed in whole
+/// packets starts aligned in each run.
 template <typename F, typename T, typename Numbers>
-bool can_overlap(const Plan& plan, const Mapping<F, T, Numbers>& map) {
+bool can_map_beside(const Plan& plan, const Mapping<F, T, Numbers>& map) {
   static_assert(std::uintptr_t{tile_rows * width<double>} * sizeof(T) % bytes_at_once<T> == 0, "tiles keep alignment");
   const auto whole = [](Index values) {
     return static_cast<std::uintptr_t>(values) * sizeof(T) % bytes_at_once<T> == 0;
@@ -3168,7 +3171,7 @@ class BlockBehind {
   void wait(Index block) {
     const Box box = mapping_.plan.box(block, 0);
     block_ = block;
-    map_.fold(box.channel_begin, box.channels());
+    map_.prepare(box.channel_begin, box.channels());
   }
 
   void map_alone() const {
@@ -3187,7 +3190,7 @@ class BlockBehind {
 template <typename Device, typename R, typename Finish, typename F, typename T, typename Numbers>
 void reduce_and_map_beside(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
                            Scratch& scratch, const Finish& finish, const Mapping<F, T, Numbers>& map) {
-  if (shares_chunks(device, plan, value_bytes) || !can_overlap(plan, map)) {
+  if (shares_chunks(device, plan, value_bytes) || !can_map_beside(plan, map)) {
     return reduce_and_map(device, plan, value_bytes, r, a, b, scratch, finish, map);
   }
   const auto work = [&](auto next) {
@@ -3325,7 +3328,7 @@ inline void choose_pivots(const Plan& plan, const Box& box, const double* x, dou
   }
 }
 
-/// What the means of a block's boxes are kept less of until they are merged: for doubles a value of each channel, so
+/// What is subtracted from the means of a block's boxes until those are merged: for doubles a value of each channel, so
 /// that merging rounds no mean at its own size; for others nothing.
 template <typename T>
 struct Origins {
@@ -3460,11 +3463,11 @@ namespace tensornorm { inline namespace v0 { namespace functional {
 using detail::Index;
 using detail::Scratch;
 
-/// Scale and shift of the normalised values, [C] each; null: 1 and 0.
+/// What the normalised values are multiplied with, and what is added then: [C] each; null: 1 and 0.
 template <typename Scalar>
 struct Affine {
-  const Scalar* weight;  ///< the scale
-  const Scalar* bias;    ///< the shift
+  const Scalar* weight;  ///< gamma
+  const Scalar* bias;    ///< beta
 };
 
 /// What a batch tells about its channels, double [C] each.
@@ -3513,14 +3516,14 @@ inline void batch_invstd(Index begin, Index end, Index n, double eps, int correc
 
 namespace internal {
 
-// `second` as in passes.hpp: whether a block has just been reduced when it is mapped.
+// `after_reduction` as in passes.hpp: whether a block has just been reduced when it is mapped.
 
 /// (x - mean) * invstd * weight + bias, as a mapping for passes.hpp.
 template <typename T, typename Scalar>
 auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, const BatchStatistics& statistics,
-                   const Affine<Scalar>& affine, const ChannelView<T>& y, bool second) {
+                   const Affine<Scalar>& affine, const ChannelView<T>& y, bool after_reduction) {
   const bool in_place = x.data == y.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, second);
+  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, after_reduction);
   const detail::NormalizeTraining<T, detail::LaneOf<T>> f{{x.data}};
   const detail::TrainingNumbers<Scalar> numbers{statistics.mean, statistics.invstd, affine.weight, affine.bias};
   return detail::mapping(plan, f, y.data, movement, numbers);
@@ -3530,9 +3533,9 @@ auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, cons
 template <typename T, typename Scalar>
 auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                     const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
-                    const GradientSums& sums, const ChannelView<T>& dx, bool second) {
+                    const GradientSums& sums, const ChannelView<T>& dx, bool after_reduction) {
   const bool in_place = dy.data == dx.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, second);
+  const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, after_reduction);
   const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
   const detail::GradientNumbers<Scalar> numbers{mean,        invstd, affine.weight,       sums.dy,
@@ -3747,6 +3750,8 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 
 inline void check_options(Index num_features, const BatchNormOptions& options) {
   if (num_features <= 0) fail_argument("num_features should be at least 1, not ", num_features);
+  constexpr Index most = std::numeric_limits<Index>::max() / Index{5 * sizeof(double)};  // a layer's five a channel
+  if (num_features > most) fail_argument("num_features should be at most ", most, ", not ", num_features);
   if (!(options.eps >= 0)) fail_argument("eps should be at least 0, not ", options.eps);
   if (options.momentum && !std::isfinite(*options.momentum)) {
     fail_argument("momentum should be finite, or absent for a cumulative average, not ", *options.momentum);
@@ -3766,8 +3771,7 @@ constexpr void check_types() {
   static_assert(SpatialDims != 2 || rank == 4, "BatchNorm2d: expected 4D input, (N, C, H, W)");
   static_assert(SpatialDims != 3 || rank == 5, "BatchNorm3d: expected 5D input, (N, C, D, H, W)");
   using T = typename EigenTraits<X>::Scalar;
-  constexpr bool half = std::is_same_v<T, Eigen::half> || std::is_same_v<T, Eigen::bfloat16>;
-  static_assert(std::is_same_v<T, Scalar> || (std::is_same_v<Scalar, float> && half),
+  static_assert(std::is_same_v<T, Scalar> || (std::is_same_v<Scalar, float> && is_half<T>),
                 "tensornorm: the input's scalar must be the layer's own, or half or bfloat16 for a float layer");
 }
 
@@ -3824,9 +3828,15 @@ struct Memory {
   std::size_t bytes;
 };
 
+/// Whether two ranges share any byte.
+inline bool overlap(const Memory& a, const Memory& b) {
+  const auto from_a = reinterpret_cast<std::uintptr_t>(a.data), from_b = reinterpret_cast<std::uintptr_t>(b.data);
+  return std::max(from_a, from_b) < std::min(from_a + a.bytes, from_b + b.bytes);
+}
+
 /// An output shares no byte with `other`.
 inline void check_apart(const Memory& output, const Memory& other) {
-  if (overlap(output.data, output.bytes, other.data, other.bytes)) {
+  if (overlap(output, other)) {
     fail_argument(output.name, " overlaps ", other.name, ": expected memory of its own");
   }
 }
@@ -3834,41 +3844,40 @@ inline void check_apart(const Memory& output, const Memory& other) {
 /// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it.
 /// Returns the memory that will be written: none if it is still to be found.
 template <typename Y, typename T, int Rank>
-Memory check_output(const char* name, const Y& y, const Operand<T, Rank>& x, const Memory& alias) {
-  static_assert(EigenTraits<Y>::has_memory, "tensornorm: an output must have memory of its own or mapped");
+Memory check_output(const char* name, Y& y, const Operand<T, Rank>& x, const Memory& alias) {
+  using Output = std::remove_const_t<Y>;
+  static_assert(EigenTraits<Output>::has_memory, "tensornorm: an output must have memory of its own or mapped");
+  static_assert(!std::is_const_v<std::remove_pointer_t<decltype(y.data())>>, "tensornorm: an output must not be const");
   const auto sizes = dimensions_of(y);
   if (sizes != x.dimensions) {
-    if (is_resizable(y) && comes_in<Y>(x.dimensions)) return {name, nullptr, 0};
+    if (is_resizable(y) && comes_in<Output>(x.dimensions)) return {name, nullptr, 0};
     fail_argument(name, " should have the shape ", x.dimensions, " of the input, not ", sizes);
   }
   if (!is_contiguous(y)) fail_argument(name, " of shape ", sizes, " should be contiguous: it has strides");
   const Memory output{name, y.data(), x.bytes()};
   if (output.bytes == 0) return output;
   if (output.data == nullptr) fail_argument(name, " of shape ", sizes, " has a null pointer for data");
-  if (output.data != alias.data && overlap(output.data, output.bytes, alias.data, alias.bytes)) {
+  if (output.data != alias.data && overlap(output, alias)) {
     fail_argument(name, " overlaps part of ", alias.name, ": expected the same memory, or memory of its own");
   }
   return output;
 }
 
-inline std::string short_number(double value) {
-  char digits[32];
-  std::snprintf(digits, sizeof(digits), "%g", value);
-  return digits;
-}
-
-inline std::ostream& print_layer(std::ostream& out, const char* name, Index num_features,
-                                 const BatchNormOptions& options) {
+/// The layer as PyTorch prints it.
+inline std::string layer_text(const char* name, Index num_features, const BatchNormOptions& options) {
   const auto truth = [](bool value) { return value ? "True" : "False"; };
+  std::string line =
+      text(name, '(', num_features, ", eps=", options.eps,
+           ", momentum=", options.momentum ? text(*options.momentum) : "None", ", affine=", truth(options.affine),
+           ", track_running_stats=", truth(options.track_running_stats));
+  const auto add_unless_usual = [&line](const char* option, int value, int usual) {
+    if (value != usual) line += text(", ", option, '=', value);
+  };
   const BatchNormOptions usual;
-  out << name << '(' << num_features << ", eps=" << short_number(options.eps)
-      << ", momentum=" << (options.momentum ? short_number(*options.momentum) : "None")
-      << ", affine=" << truth(options.affine) << ", track_running_stats=" << truth(options.track_running_stats);
-  if (options.channel_axis != usual.channel_axis) out << ", channel_axis=" << options.channel_axis;
-  if (options.correction != usual.correction) out << ", correction=" << options.correction;
-  if (options.running_correction != usual.running_correction)
-    out << ", running_correction=" << options.running_correction;
-  return out << ')';
+  add_unless_usual("channel_axis", options.channel_axis, usual.channel_axis);
+  add_unless_usual("correction", options.correction, usual.correction);
+  add_unless_usual("running_correction", options.running_correction, usual.running_correction);
+  return line + ')';
 }
 
 }}}  // namespace tensornorm::v0::detail
@@ -3916,7 +3925,8 @@ struct LayerState {
   /// After a training forward over n values a channel.
   void update_running_stats(const functional::BatchStatistics& batch, Index n) {
     if (!options.track_running_stats) return;
-    const double factor = average_factor(options.momentum, ++num_batches_tracked);
+    if (num_batches_tracked < std::numeric_limits<std::int64_t>::max()) ++num_batches_tracked;  // it may be a file's
+    const double factor = average_factor(options.momentum, num_batches_tracked);
     const auto freedom = static_cast<double>(n - options.running_correction);
     update_means(running_mean.data(), batch.mean, running_mean.size(), factor);
     update_vars(running_var.data(), batch.m2, freedom, running_var.size(), factor);
@@ -4208,11 +4218,11 @@ namespace tensornorm { inline namespace v0 {
 ///
 /// - Meaning: torch.nn.BatchNorm2d (https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html).
 /// - Errors: std::invalid_argument for wrong values, std::logic_error for a wrong order of calls. After a throw layer
-///   and outputs are as they were.
-/// - Cost: O(elements) time; on one thread no allocation in forward(x, y) and backward(x, dy, dx) once the layer has
-/// run
-///   at that size, but for x that are expressions, and eval without running statistics.
-/// - Threads: the const members are safe from many threads at once; the others want the layer to themselves.
+///   and outputs are as they were. A layer that was moved from may only be destroyed or assigned to.
+/// - Cost: O(elements) time. Once the layer has run at a size, forward(x, y) and backward(x, dy, dx) allocate
+///   nothing on one thread, but for x that are expressions, and eval without running statistics.
+/// - Threads: the const members, and forward in eval mode, are safe from many threads at once; the others want the
+///   layer to themselves.
 template <typename Scalar, int SpatialDims>
 class BatchNorm {
   static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>,
@@ -4226,6 +4236,12 @@ class BatchNorm {
   /// Throws std::invalid_argument when num_features, eps, momentum or a correction makes no sense.
   explicit BatchNorm(Eigen::Index num_features, BatchNormOptions options = {})
       : state_(num_features, options), batch_(static_cast<std::size_t>(3 * num_features)) {}
+
+  BatchNorm(const BatchNorm&) = default;
+  BatchNorm(BatchNorm&&) = default;
+  BatchNorm& operator=(BatchNorm&&) = default;
+  /// By way of a copy: when memory for that runs out, this layer is as it was.
+  BatchNorm& operator=(const BatchNorm& other) { return *this = BatchNorm(other); }
 
   /// Training mode: batch statistics normalise, and enter the running statistics.
   BatchNorm& train(bool mode = true) {
@@ -4325,7 +4341,8 @@ class BatchNorm {
   /// \name Parameters, statistics and gradients
   ///@{
 
-  /// Size num_features, or 0 where the layer has none. They may be assigned to; a wrong size throws in the next pass.
+  /// Size num_features, or 0 where the layer has none. They may be assigned to; a wrong size throws in the next pass
+  /// that uses it.
   Vector& weight() { return state_.weight; }
   Vector& bias() { return state_.bias; }
   Vector& running_mean() { return state_.running_mean; }
@@ -4341,7 +4358,7 @@ class BatchNorm {
   /// weight_grad and bias_grad back to 0. O(C).
   void zero_grad() { state_.weight_grad.setZero(), state_.bias_grad.setZero(); }
 
-  /// Training forwards since the statistics were reset.
+  /// Training forwards since the statistics were reset, counted up to 2^63 - 1.
   std::int64_t num_batches_tracked() const { return state_.num_batches_tracked; }
   /// Throws std::invalid_argument when count is below 0.
   void set_num_batches_tracked(std::int64_t count) {
@@ -4379,7 +4396,7 @@ class BatchNorm {
 
   /// As PyTorch prints it, with other options where they differ from PyTorch's.
   friend std::ostream& operator<<(std::ostream& out, const BatchNorm& layer) {
-    return detail::print_layer(out, name(), layer.num_features(), layer.options());
+    return out << detail::layer_text(name(), layer.num_features(), layer.options());
   }
 
  private:
@@ -4404,7 +4421,7 @@ class BatchNorm {
     if (!state_.training) return std::as_const(*this).forward_operand(device, x, y);
     const auto view = state_.checked_view(x, true);
     state_.check_apart(detail::check_output("y", y, x, {"x", x.data, x.bytes()}));
-    reserve(partials_, functional::scratch_doubles(device, view));
+    grow(partials_, functional::scratch_doubles(device, view));
     detail::give_sizes(y, x.dimensions);
     if (view.size() == 0) return;
     const functional::BatchStatistics batch = split(batch_);
@@ -4425,8 +4442,8 @@ class BatchNorm {
     state_.check_apart(detail::check_output("y", y, x, {"x", x.data, x.bytes()}));
     std::vector<double> statistics, partials;  // of the batch, where there are no running statistics
     if (!running && view.size() > 0) {
-      reserve(statistics, 3 * num_features());
-      reserve(partials, functional::scratch_doubles(device, view));
+      grow(statistics, 3 * num_features());
+      grow(partials, functional::scratch_doubles(device, view));
     }
     detail::give_sizes(y, x.dimensions);
     if (view.size() == 0) return;
@@ -4450,8 +4467,8 @@ class BatchNorm {
     const auto output = detail::check_output("dx", dx, x, {"dy", dy.data, dy.bytes()});
     detail::check_apart(output, {"x", x.data, x.bytes()});
     state_.check_apart(output);
-    reserve(work_, 5 * num_features());
-    reserve(partials_, functional::scratch_doubles(device, view));
+    grow(work_, 5 * num_features());
+    grow(partials_, functional::scratch_doubles(device, view));
     detail::give_sizes(dx, x.dimensions);
     if (view.size() == 0) return;
 
@@ -4494,7 +4511,7 @@ class BatchNorm {
   static ChannelView<std::remove_const_t<T>> like(const ChannelView<T>& view, std::remove_const_t<T>* data) {
     return {data, view.shape};
   }
-  static void reserve(std::vector<double>& buffer, Eigen::Index size) {
+  static void grow(std::vector<double>& buffer, Eigen::Index size) {
     if (static_cast<Eigen::Index>(buffer.size()) < size) buffer.resize(static_cast<std::size_t>(size));
   }
 
@@ -4663,35 +4680,40 @@ namespace tensornorm { inline namespace v0 {
 /// running_var, in six digits. Of more than `most` channels, the first and the last are shown. O(channels shown).
 template <typename Scalar, int SpatialDims>
 std::ostream& print_state(std::ostream& out, const BatchNorm<Scalar, SpatialDims>& bn, Eigen::Index most = 16) {
-  out << bn << (bn.is_training() ? ", training" : ", eval");
-  if (bn.options().track_running_stats) out << ", " << bn.num_batches_tracked() << " batches tracked";
-  out << "\n  channel";
+  std::string table = detail::text(bn, bn.is_training() ? ", training" : ", eval");
+  if (bn.options().track_running_stats) table += detail::text(", ", bn.num_batches_tracked(), " batches tracked");
+  table += '\n';
+  const auto cell = [&table](std::size_t width, const std::string& entry) {
+    table.append(width - std::min(width, entry.size()), ' ');
+    table += entry;
+  };
 
   using Vector = typename BatchNorm<Scalar, SpatialDims>::Vector;
   const std::pair<const char*, const Vector*> columns[] = {{"weight", &bn.weight()},
                                                            {"bias", &bn.bias()},
                                                            {"running_mean", &bn.running_mean()},
                                                            {"running_var", &bn.running_var()}};
-  constexpr int channel_width = 9, width = 14;
+  constexpr std::size_t channel_width = 9, width = 14;
+  cell(channel_width, "channel");
   for (const auto& [name, values] : columns) {
-    if (values->size() > 0) out.width(width), out << name;
+    if (values->size() > 0) cell(width, name);
   }
-  out << '\n';
+  table += '\n';
 
   const auto row = [&](Eigen::Index c) {
-    out.width(channel_width), out << c;
+    cell(channel_width, detail::text(c));
     for (const auto& [name, values] : columns) {
       if (values->size() == 0) continue;
       const bool has = c < values->size();  // not when a user gave it another size
-      out.width(width), out << (has ? detail::short_number(static_cast<double>((*values)[c])) : "-");
+      cell(width, has ? detail::text((*values)[c]) : "-");
     }
-    out << '\n';
+    table += '\n';
   };
   const Eigen::Index C = bn.num_features(), head = C <= most ? C : most - most / 2, tail = C <= most ? 0 : most / 2;
   for (Eigen::Index c = 0; c < head; ++c) row(c);
-  if (head < C) out.width(channel_width), out << "..." << '\n';
+  if (head < C) cell(channel_width, "..."), table += '\n';
   for (Eigen::Index c = C - tail; c < C; ++c) row(c);
-  return out;
+  return out << table;
 }
 
 }}  // namespace tensornorm::v0

@@ -27,13 +27,14 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// A copy with the stores that the library uses for tensors larger than the caches.
+/// A copy with the stores that the library uses for tensors larger than the caches. (A program of yours is better off
+/// without what is in tensornorm::detail: it may change.)
 void streaming_copy(const float* from, float* to, Eigen::Index size) {
-  using namespace tensornorm::detail;
-  for_each_packet_of<float>(to, size, true, [&](Index l, auto extent) {
-    Streamed{}(to + l, load<float>(from + l, extent), extent);
+  namespace detail = tensornorm::detail;
+  detail::for_each_packet_of<float>(to, size, true, [&](Eigen::Index l, auto extent) {
+    detail::Streamed{}(to + l, detail::load<float>(from + l, extent), extent);
   });
-  fence_streams();
+  detail::fence_streams();
 }
 
 }  // namespace

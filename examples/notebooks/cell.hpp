@@ -1,4 +1,4 @@
-// A cell of a seed notebook: what it printed, and what tensornorm makes of the same expression.
+// A cell of a notebook: what it printed, and what tensornorm makes of the same expression.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The five seed notebooks, one function each; every call runs the notebook anew.
+// The five notebooks, one function each; every call runs the notebook anew.
 #pragma once
 
 #include <string>

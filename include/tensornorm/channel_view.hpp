@@ -12,11 +12,14 @@
 
 namespace tensornorm { inline namespace v0 {
 
+/// Sizes of the three axes that every tensor comes down to: an aggregate of outer, channels and inner.
+using Shape = detail::Shape;
+
 /// Values of type T (perhaps const), contiguous, seen as [outer, channels, inner]. Owns nothing.
 template <typename T>
 struct ChannelView {
-  T* data;              ///< outer * channels * inner values
-  detail::Shape shape;  ///< its members are outer, channels and inner
+  T* data;      ///< outer * channels * inner values
+  Shape shape;  ///< [outer, channels, inner]
 
   /// Number of values.
   Eigen::Index size() const { return shape.size(); }

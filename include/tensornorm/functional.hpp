@@ -8,14 +8,15 @@
 // Views are [outer, channels, inner], inputs of const values: ChannelView<const float>{pointer, {outer, channels,
 // inner}} or channel_view(std::as_const(x)). What is called [C] has one number a channel; a Scalar is double for values
 // of double, and else float. Nothing is checked here: views must not be empty, outputs must not partly overlap inputs,
-// dx not be x. Nothing throws or allocates: passes that merge partial results are given a Scratch of at least
-// scratch_doubles(). Every pass takes O(values) time. Calls are safe side by side if their outputs and scratch differ.
-// Results have the same bits on every device.
+// dx not be x. Nothing throws. On one thread nothing allocates; a pool is handed its work in some memory, without which
+// fewer threads help. Passes that merge partial results are given a Scratch of at least scratch_doubles(). Every pass
+// takes O(values) time. Calls are safe side by side if their outputs and scratch differ. Results have the same bits on
+// every device.
 #pragma once
 
 #include "channel_view.hpp"
 #include "detail/backward.hpp"
-#include "detail/overlap.hpp"
+#include "detail/beside.hpp"
 #include "detail/statistics.hpp"
 
 namespace tensornorm { inline namespace v0 { namespace functional {
@@ -23,11 +24,11 @@ namespace tensornorm { inline namespace v0 { namespace functional {
 using detail::Index;
 using detail::Scratch;
 
-/// Scale and shift of the normalised values, [C] each; null: 1 and 0.
+/// What the normalised values are multiplied with, and what is added then: [C] each; null: 1 and 0.
 template <typename Scalar>
 struct Affine {
-  const Scalar* weight;  ///< the scale
-  const Scalar* bias;    ///< the shift
+  const Scalar* weight;  ///< gamma
+  const Scalar* bias;    ///< beta
 };
 
 /// What a batch tells about its channels, double [C] each.
@@ -76,14 +77,14 @@ inline void batch_invstd(Index begin, Index end, Index n, double eps, int correc
 
 namespace internal {
 
-// `second` as in passes.hpp: whether a block has just been reduced when it is mapped.
+// `after_reduction` as in passes.hpp: whether a block has just been reduced when it is mapped.
 
 /// (x - mean) * invstd * weight + bias, as a mapping for passes.hpp.
 template <typename T, typename Scalar>
 auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, const BatchStatistics& statistics,
-                   const Affine<Scalar>& affine, const ChannelView<T>& y, bool second) {
+                   const Affine<Scalar>& affine, const ChannelView<T>& y, bool after_reduction) {
   const bool in_place = x.data == y.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, second);
+  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, after_reduction);
   const detail::NormalizeTraining<T, detail::LaneOf<T>> f{{x.data}};
   const detail::TrainingNumbers<Scalar> numbers{statistics.mean, statistics.invstd, affine.weight, affine.bias};
   return detail::mapping(plan, f, y.data, movement, numbers);
@@ -93,9 +94,9 @@ auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, cons
 template <typename T, typename Scalar>
 auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                     const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
-                    const GradientSums& sums, const ChannelView<T>& dx, bool second) {
+                    const GradientSums& sums, const ChannelView<T>& dx, bool after_reduction) {
   const bool in_place = dy.data == dx.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, second);
+  const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, after_reduction);
   const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
   const detail::GradientNumbers<Scalar> numbers{mean,        invstd, affine.weight,       sums.dy,

@@ -13,7 +13,7 @@ bool runs() {
 }
 
 int main() {
-  const bool all = runs<float, float>() && runs<double, double>() && runs<float, Eigen::half>() &&
-                   runs<float, Eigen::bfloat16>();
+  const bool all =
+      runs<float, float>() && runs<double, double>() && runs<float, Eigen::half>() && runs<float, Eigen::bfloat16>();
   return all ? 0 : 1;
 }

@@ -110,7 +110,7 @@ struct GradientTraining {
     detail::prefetch(dy + offset);
   }
 
-  static std::array<Packet<double>, 4> fold(const ChannelNumbers& n) {
+  static std::array<Packet<double>, 4> coefficients_of(const ChannelNumbers& n) {
     const auto hi = rounded<Lane>(n.mean);
     return {hi, n.scale, Packet<double>::all(-0.0) - n.slope, (n.mean - hi) * n.slope - n.shift};
   }
@@ -136,7 +136,7 @@ struct GradientEval {
   }
   void prefetch(Index offset) const { detail::prefetch(dy + offset); }
 
-  static std::array<Packet<double>, 1> fold(const ChannelNumbers& n) { return {n.scale}; }
+  static std::array<Packet<double>, 1> coefficients_of(const ChannelNumbers& n) { return {n.scale}; }
   static std::array<Lane, 1> copying() { return {1}; }
   static Packet<double> fits(const ChannelNumbers& n) {
     return leave_room(range_size(n.scale)) * keeps_digits(n.scale);

@@ -4,7 +4,7 @@
 // An operation F offers
 //   F::coefficients                        how many numbers a channel has
 //   f(offset, coefficients, extent)        the results at the elements from `offset` on: a packet, or a pair for Two,
-//                                          with -, * and fma alone; coefficients are packets or, in rows, the same
+//                                          with -, * and fma alone; coefficients are packets, or pairs in rows for Two
 //   f.prefetch(offset)                     asks for the inputs at an element that may lie outside the tensor
 #pragma once
 

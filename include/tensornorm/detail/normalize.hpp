@@ -107,7 +107,7 @@ struct NormalizeEval {
   }
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
 
-  static std::array<Packet<double>, 3> fold(const ChannelNumbers& n) { return {n.mean, n.scale, n.shift}; }
+  static std::array<Packet<double>, 3> coefficients_of(const ChannelNumbers& n) { return {n.mean, n.scale, n.shift}; }
   static std::array<Lane, 3> copying() { return {0, 1, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
     // A large shift would bring no product back into range.
@@ -127,7 +127,7 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
   auto operator()(Index offset, const Factors& c, Extent extent) const {
     return fma((load<Lane>(this->x + offset, extent) - c[0]) - c[1], c[2], c[3]);
   }
-  static std::array<Packet<double>, 4> fold(const ChannelNumbers& n) {
+  static std::array<Packet<double>, 4> coefficients_of(const ChannelNumbers& n) {
     const auto hi = rounded<Lane>(n.mean);
     return {hi, n.mean - hi, n.scale, n.shift};
   }

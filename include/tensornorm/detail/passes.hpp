@@ -28,16 +28,18 @@ class BlockMap {
  public:
   /// Of no block yet.
   BlockMap(const F& f, const Numbers& numbers) : f_(f), numbers_(numbers) {}
-  BlockMap(const F& f, const Numbers& numbers, Index first, Index count) : BlockMap(f, numbers) { fold(first, count); }
+  BlockMap(const F& f, const Numbers& numbers, Index first, Index count) : BlockMap(f, numbers) {
+    prepare(first, count);
+  }
 
   /// Of `count` channels of the tensor from `first` on.
-  [[gnu::flatten]] void fold(Index first, Index count) {
+  [[gnu::flatten]] void prepare(Index first, Index count) {
     first_ = first;
     auto fit = Packet<double>::all(1);
     for_each_packet<double>(count, [&](Index c, auto extent) {
       const ChannelNumbers numbers = numbers_(first + c, extent);
-      const auto folded = F::fold(numbers);
-      for (std::size_t k = 0; k < folded.size(); ++k) store(table_.values[k] + c, folded[k]);
+      const auto coefficients = F::coefficients_of(numbers);
+      for (std::size_t k = 0; k < coefficients.size(); ++k) store(table_.values[k] + c, coefficients[k]);
       if constexpr (std::is_same_v<Lane, float>) fit = fit * F::fits(numbers);
     });
     all_fit_ = all_of(fit);
@@ -116,7 +118,7 @@ Mapping<F, T, Numbers> mapping(const Plan& plan, const F& f, T* out, const Movem
   return {plan, f, out, movement, numbers};
 }
 
-// `second`: the element pass follows one that read the block, and is followed by one that reads the neighbour.
+// `after_reduction`: the element pass follows one that read the block, and is followed by one that reads the neighbour.
 
 /// How far ahead an element pass that reads `inputs` tensors asks for them, in elements. 0: not at all.
 ///
@@ -125,10 +127,10 @@ Mapping<F, T, Numbers> mapping(const Plan& plan, const F& f, T* out, const Movem
 ///   nothing summed before, or rows                        a few KB further on
 ///   summed before, and two blocks fit in L2               the same place in the next block
 ///   summed before, and they do not                        nothing
-inline Index next_input(const Plan& plan, Index value_bytes, Index inputs, bool second) {
+inline Index next_input(const Plan& plan, Index value_bytes, Index inputs, bool after_reduction) {
   if (plan.rows && plan.blocks > 1) return prefetch_rows * plan.shape.channels * plan.shape.inner;
   if (!plan.beyond_cache) return 0;
-  if (!second || plan.rows) return prefetch_bytes / value_bytes;  // rows were summed long ago
+  if (!after_reduction || plan.rows) return prefetch_bytes / value_bytes;  // rows were summed long ago
   const Index block = plan.block_channels * plan.shape.per_channel() * value_bytes * inputs;
   const bool two_in_cache = block <= 2 * block_bytes;  // this one and the next one, in L2
   return two_in_cache ? plan.block_channels * plan.shape.inner : 0;
@@ -136,10 +138,10 @@ inline Index next_input(const Plan& plan, Index value_bytes, Index inputs, bool 
 
 /// The same for its output: a row further, where a block is written in short pieces far apart within the last cache. No
 /// prefetcher of the hardware foresees the next one.
-inline Index next_output(const Plan& plan, Index value_bytes, bool second) {
-  const bool far_apart = plan.rows ? plan.blocks > 1 : second && plan.shape.inner * value_bytes <= page_bytes;
+inline Index next_output(const Plan& plan, Index value_bytes, bool after_reduction) {
+  const bool far_apart = plan.rows ? plan.blocks > 1 : after_reduction && plan.shape.inner * value_bytes <= page_bytes;
   const bool in_last_cache = !plan.beyond_cache && plan.shape.size() * value_bytes > 4 * block_bytes;
-  return far_apart && in_last_cache ? plan.fold * plan.shape.channels * plan.shape.inner : 0;
+  return far_apart && in_last_cache ? plan.shape.channels * plan.shape.inner : 0;
 }
 
 /// Whether what is larger than the caches is written past them: not in rows that start aligned each in its own way, as
@@ -150,10 +152,10 @@ inline bool streams(const Plan& plan) {
 }
 
 /// How an element pass moves memory: in the caches, or past them where the tensors are larger.
-inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, bool in_place, bool second) {
-  const bool last_to_first = second && inputs > 1;  // one input still fits L2, two need not
-  const Index next = next_input(plan, value_bytes, inputs, second);
-  const Index next_out = in_place ? 0 : next_output(plan, value_bytes, second);
+inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, bool in_place, bool after_reduction) {
+  const bool last_to_first = after_reduction && inputs > 1;  // one input still fits L2, two need not
+  const Index next = next_input(plan, value_bytes, inputs, after_reduction);
+  const Index next_out = in_place ? 0 : next_output(plan, value_bytes, after_reduction);
   return {streams(plan) && !in_place, next, last_to_first, last_to_first && !plan.rows ? -next_out : next_out,
           !plan.beyond_cache && !in_place};
 }
@@ -229,8 +231,8 @@ void map_all(const Device& device, const Plan& plan, Index value_bytes, bool las
   if (!worth_threads(device, plan, value_bytes)) {
     const auto order = [&](Index k, Index count) { return last_to_first ? count - 1 - k : k; };
     for (Index b = 0; b < blocks; ++b) {
-      const auto map_box = map(plan.box(order(b, blocks), 0));
-      for (Index k = 0; k < chunks; ++k) map_box(plan.box(order(b, blocks), order(k, chunks)));
+      const auto map_block = map(plan.box(order(b, blocks), 0));
+      for (Index k = 0; k < chunks; ++k) map_block(plan.box(order(b, blocks), order(k, chunks)));
     }
     return;
   }
@@ -238,9 +240,9 @@ void map_all(const Device& device, const Plan& plan, Index value_bytes, bool las
     Index item;
     for (bool more = next(item); more;) {
       const Index block = item / chunks;
-      const auto map_box = map(plan.box(block, 0));  // folds the block's numbers: once for all chunks in a row
+      const auto map_block = map(plan.box(block, 0));  // prepares numbers: once for all chunks in a row
       do {
-        map_box(plan.box(block, item % chunks));
+        map_block(plan.box(block, item % chunks));
         more = next(item);
       } while (more && item / chunks == block);
     }
@@ -276,8 +278,8 @@ void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, c
     reduce_block(plan, block, r, a, b);
     const Box start = plan.box(block, 0);
     finish(start.channel_begin, start.channel_end);
-    const auto map_box = map(start);
-    for (Index k = 0; k < plan.chunks; ++k) map_box(plan.box(block, back ? plan.chunks - 1 - k : k));
+    const auto map_block = map(start);
+    for (Index k = 0; k < plan.chunks; ++k) map_block(plan.box(block, back ? plan.chunks - 1 - k : k));
   };
   if (worth_threads(device, plan, value_bytes)) return for_each_item(device, plan.blocks, work);
   for (Index block = 0; block < plan.blocks; ++block) work(block);

@@ -86,7 +86,7 @@ inline void choose_pivots(const Plan& plan, const Box& box, const double* x, dou
   }
 }
 
-/// What the means of a block's boxes are kept less of until they are merged: for doubles a value of each channel, so
+/// What is subtracted from the means of a block's boxes until those are merged: for doubles a value of each channel, so
 /// that merging rounds no mean at its own size; for others nothing.
 template <typename T>
 struct Origins {

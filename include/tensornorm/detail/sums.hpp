@@ -128,14 +128,15 @@ template <typename Walk, typename Asking, typename Terms>
 
 // A run is summed in pieces, and the pieces in turn, so that double rounds less: neither a piece nor a chunk of pieces
 // is a chain of more than 256 additions, all of which may round the same way.
-inline constexpr Index long_run = 32 * std::max(width<double>, Index{4});  // from here on tiled by itself
+/// A run this long is cut into tiles of its own; shorter ones share tiles with the same channel's next ones.
+inline constexpr Index long_run = 32 * std::max(width<double>, Index{4});
 inline constexpr Index piece_values = long_run * tile_rows;
 /// Channels whose short runs are summed in turn, row after row: their runs are neighbours in memory, and together long
 /// enough for the hardware's prefetchers (32x256x14x14: an eighth faster).
 inline constexpr Index neighbours = 32;
 
 /// What goes along with sums over long runs: nothing. Others do, when the elements [offset, offset + count) of a
-/// channel of the box have been summed, some other work about as large: see overlap.hpp.
+/// channel of the box have been summed, some other work about as large: see beside.hpp.
 struct Alone {
   auto of_channel(Index) const {
     return [](Index /*offset*/, Index /*count*/) {};

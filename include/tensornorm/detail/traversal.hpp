@@ -79,11 +79,11 @@ class Plan {
         beyond_cache(leaves_cache(s, value_bytes)) {}
 
   Box box(Index block, Index chunk) const {
+    const Index c = block * block_channels, end = std::min(c + block_channels, shape.channels);
+    if (chunk == 0) return {0, chunk_outer, c, end, 0, chunk_inner};  // a small tensor's only one
     const Index inner_chunk = chunk < outer_chunks ? 0 : chunk / outer_chunks;
     const Index o = (chunk - inner_chunk * outer_chunks) * chunk_outer, i = inner_chunk * chunk_inner;
-    const Index c = block * block_channels;
-    return {o, std::min(o + chunk_outer, shape.outer), c, std::min(c + block_channels, shape.channels),
-            i, std::min(i + chunk_inner, shape.inner)};
+    return {o, std::min(o + chunk_outer, shape.outer), c, end, i, std::min(i + chunk_inner, shape.inner)};
   }
 };
 

@@ -23,10 +23,10 @@ struct InCompany {
   void complete(const Plan& plan, const Box& box, double* a) const { r.complete(plan, box, a); }
 };
 
-/// Whether blocks can be mapped beside sums: there are several, of long runs, and what is streamed in whole packets
-/// starts aligned in each run.
+/// Whether blocks can be mapped beside sums of the next: there are several, of long runs, and what is streamed in whole
+/// packets starts aligned in each run.
 template <typename F, typename T, typename Numbers>
-bool can_overlap(const Plan& plan, const Mapping<F, T, Numbers>& map) {
+bool can_map_beside(const Plan& plan, const Mapping<F, T, Numbers>& map) {
   static_assert(std::uintptr_t{tile_rows * width<double>} * sizeof(T) % bytes_at_once<T> == 0, "tiles keep alignment");
   const auto whole = [](Index values) {
     return static_cast<std::uintptr_t>(values) * sizeof(T) % bytes_at_once<T> == 0;
@@ -68,7 +68,7 @@ class BlockBehind {
   void wait(Index block) {
     const Box box = mapping_.plan.box(block, 0);
     block_ = block;
-    map_.fold(box.channel_begin, box.channels());
+    map_.prepare(box.channel_begin, box.channels());
   }
 
   void map_alone() const {
@@ -87,7 +87,7 @@ class BlockBehind {
 template <typename Device, typename R, typename Finish, typename F, typename T, typename Numbers>
 void reduce_and_map_beside(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
                            Scratch& scratch, const Finish& finish, const Mapping<F, T, Numbers>& map) {
-  if (shares_chunks(device, plan, value_bytes) || !can_overlap(plan, map)) {
+  if (shares_chunks(device, plan, value_bytes) || !can_map_beside(plan, map)) {
     return reduce_and_map(device, plan, value_bytes, r, a, b, scratch, finish, map);
   }
   const auto work = [&](auto next) {

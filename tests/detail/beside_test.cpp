@@ -1,4 +1,4 @@
-// detail/overlap.hpp: the same bits as one block after the other, in every kind of block, run, store and value, on any
+// detail/beside.hpp: the same bits as one block after the other, in every kind of block, run, store and value, on any
 // number of threads.
 #include <doctest/doctest.h>
 
@@ -7,7 +7,7 @@
 #include <limits>
 #include <random>
 #include <string>
-#include <tensornorm/detail/overlap.hpp>
+#include <tensornorm/detail/beside.hpp>
 #include <tensornorm/detail/statistics.hpp>
 #include <vector>
 
@@ -118,7 +118,7 @@ Plan plan_of(const Shape& shape, Index block) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("overlap: the bits of one block after the other", T, float, double, Eigen::half, Eigen::bfloat16) {
+TEST_CASE_TEMPLATE("beside: the bits of one block after the other", T, float, double, Eigen::half, Eigen::bfloat16) {
   unsigned seed = 0;
   for (const Index block : {1, 2, 3}) {
     for (const Index inner :
@@ -135,7 +135,7 @@ TEST_CASE_TEMPLATE("overlap: the bits of one block after the other", T, float, d
   }
 }
 
-TEST_CASE("overlap: enough values for threads, in one piece a channel and in many") {
+TEST_CASE("beside: enough values for threads, in one piece a channel and in many") {
   for (const Shape& shape : {Shape{1, 40, 4096}, Shape{6, 33, 1000}, Shape{2, 3, 70001}}) {
     for (const Index block : {1, 4}) {
       Case<float>{plan_of<float>(shape, block), random_values<float>(shape, 1), true}.check();
@@ -145,7 +145,7 @@ TEST_CASE("overlap: enough values for threads, in one piece a channel and in man
   }
 }
 
-TEST_CASE("overlap: channels that lanes of float cannot compute, that are summed again, and that are not finite") {
+TEST_CASE("beside: channels that lanes of float cannot compute, that are summed again, and that are not finite") {
   const Shape shape{3, 8, 400};
   std::vector<float> x = random_values<float>(shape, 5);
   for (std::size_t at = 0; at < x.size(); ++at) {
@@ -164,22 +164,22 @@ TEST_CASE("overlap: channels that lanes of float cannot compute, that are summed
   }
 }
 
-TEST_CASE("overlap: blocks overlap where runs are long, and aligned if they are streamed") {
+TEST_CASE("beside: blocks are mapped so where runs are long, and aligned if they are streamed") {
   alignas(cache_line) static float y[32];
-  const auto overlaps = [](const Plan& plan, float* out, bool streamed) {
+  const auto goes_beside = [](const Plan& plan, float* out, bool streamed) {
     const NormalizeTraining<float, float> f{};
-    return can_overlap(plan, mapping(plan, f, out, Movement{streamed, 0, false}, 0));
+    return can_map_beside(plan, mapping(plan, f, out, Movement{streamed, 0, false}, 0));
   };
   const Plan aligned = plan_of<float>({4, 6, 512}, 2), odd = plan_of<float>({4, 6, 513}, 2);
-  CHECK(overlaps(aligned, y, true));
-  CHECK(overlaps(aligned, y + 1, false));
-  CHECK(overlaps(odd, y, false));
+  CHECK(goes_beside(aligned, y, true));
+  CHECK(goes_beside(aligned, y + 1, false));
+  CHECK(goes_beside(odd, y, false));
   const bool always_aligned = width<float> == 1;  // packets of one value
-  CHECK(overlaps(aligned, y + 1, true) == always_aligned);
-  CHECK(overlaps(odd, y, true) == always_aligned);
-  CHECK_FALSE(overlaps(plan_of<float>({4, 6, 512}, 6), y, false));           // one block
-  CHECK_FALSE(overlaps(plan_of<float>({4, 6, long_run - 1}, 2), y, false));  // short runs
-  CHECK_FALSE(overlaps(plan_reduction({4000, 1300, 1}, 4), y, false));       // rows
-  CHECK(overlaps(plan_reduction({32, 64, 56 * 56}, 4), y, true));
-  CHECK(overlaps(plan_reduction({8, 64, 112 * 112}, 4), y, true));
+  CHECK(goes_beside(aligned, y + 1, true) == always_aligned);
+  CHECK(goes_beside(odd, y, true) == always_aligned);
+  CHECK_FALSE(goes_beside(plan_of<float>({4, 6, 512}, 6), y, false));           // one block
+  CHECK_FALSE(goes_beside(plan_of<float>({4, 6, long_run - 1}, 2), y, false));  // short runs
+  CHECK_FALSE(goes_beside(plan_reduction({4000, 1300, 1}, 4), y, false));       // rows
+  CHECK(goes_beside(plan_reduction({32, 64, 56 * 56}, 4), y, true));
+  CHECK(goes_beside(plan_reduction({8, 64, 112 * 112}, 4), y, true));
 }
