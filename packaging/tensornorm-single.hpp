@@ -189,6 +189,16 @@ inline constexpr bool is_owning_tensor = false;
 template <typename S, int R, int O, typename I>
 inline constexpr bool is_owning_tensor<Eigen::Tensor<S, R, O, I>> = true;
 
+/// Whether there is a way to its memory: some of Eigen's expressions have none, and DirectAccessBit all the same.
+template <typename X, typename = void>
+inline constexpr bool has_data = false;
+template <typename X>
+inline constexpr bool has_data<X, std::void_t<decltype(std::declval<const X&>().data())>> = true;
+
+/// Whether what a pointer points at is const.
+template <typename Pointer>
+inline constexpr bool is_const_data = std::is_const_v<std::remove_pointer_t<Pointer>>;
+
 /// What the passes need to know of a type X.
 template <typename X, typename = void>
 struct EigenTraits {
@@ -217,7 +227,7 @@ struct EigenTraits<X, std::enable_if_t<is_dense<X>>> {
   static constexpr int rank = 2;
   static constexpr bool row_major = X::IsRowMajor;
   static constexpr bool has_order = !X::IsVectorAtCompileTime;
-  static constexpr bool has_memory = (int{X::Flags} & int{Eigen::DirectAccessBit}) != 0;
+  static constexpr bool has_memory = has_data<X> && (int{X::Flags} & int{Eigen::DirectAccessBit}) != 0;
   using Plain = typename X::PlainObject;
 };
 
@@ -3245,14 +3255,17 @@ struct Moments {
   double variance(int correction) const { return m2 / (count - correction); }
 };
 
-/// The moments of both sets together. Merging with an empty set changes nothing. O(1).
+/// The moments of both sets together. Merging with an empty set changes nothing; a mean that is infinite stays so.
+/// O(1).
 inline Moments merge(const Moments& a, const Moments& b) {
   if (a.count == 0) return b;
   if (b.count == 0) return a;
   const double count = a.count + b.count;
   const double delta = b.mean - a.mean;
   const double share = b.count / count;
-  return {count, a.mean + delta * share, a.m2 + b.m2 + delta * delta * (a.count * share)};
+  const bool near = std::abs(delta) <= std::numeric_limits<double>::max();  // else a.mean + delta would be NaN
+  const double mean = near ? a.mean + delta * share : a.mean * (a.count / count) + b.mean * share;
+  return {count, mean, a.m2 + b.m2 + delta * delta * (a.count * share)};
 }
 
 }}  // namespace tensornorm::v0
@@ -3807,6 +3820,12 @@ inline void check_vector(const char* name, Index size, Index num_features) {
   if (size != 0 && size != num_features) fail_argument(name, " should contain ", num_features, " elements not ", size);
 }
 
+/// In eval mode a layer has both running statistics, or none.
+inline void check_running_stats(Index mean_size, Index var_size) {
+  if (mean_size == 0) fail_argument("running_mean must be defined in evaluation mode");
+  if (var_size == 0) fail_argument("running_var must be defined in evaluation mode");
+}
+
 /// Batch statistics need more values a channel than their variance's divisor takes away, and more than one.
 template <std::size_t Rank>
 void check_values_per_channel(Index n, int least, const Dimensions<Rank>& dimensions) {
@@ -3842,15 +3861,15 @@ inline void check_apart(const Memory& output, const Memory& other) {
 }
 
 /// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it.
-/// Returns the memory that will be written: none if it is still to be found.
+/// Returns the memory that will be written: if it is still to be found, that of y itself.
 template <typename Y, typename T, int Rank>
 Memory check_output(const char* name, Y& y, const Operand<T, Rank>& x, const Memory& alias) {
   using Output = std::remove_const_t<Y>;
   static_assert(EigenTraits<Output>::has_memory, "tensornorm: an output must have memory of its own or mapped");
-  static_assert(!std::is_const_v<std::remove_pointer_t<decltype(y.data())>>, "tensornorm: an output must not be const");
+  static_assert(!is_const_data<decltype(y.data())>, "tensornorm: an output must not be const");
   const auto sizes = dimensions_of(y);
   if (sizes != x.dimensions) {
-    if (is_resizable(y) && comes_in<Output>(x.dimensions)) return {name, nullptr, 0};
+    if (is_resizable(y) && comes_in<Output>(x.dimensions)) return {name, &y, sizeof(y)};
     fail_argument(name, " should have the shape ", x.dimensions, " of the input, not ", sizes);
   }
   if (!is_contiguous(y)) fail_argument(name, " of shape ", sizes, " should be contiguous: it has strides");
@@ -3948,10 +3967,7 @@ struct LayerState {
     check_vector("bias", bias.size(), num_features);
     check_vector("running_mean", running_mean.size(), num_features);
     check_vector("running_var", running_var.size(), num_features);
-    if (!training && has_running_stats()) {
-      if (running_mean.size() == 0) fail_argument("running_mean must be defined in evaluation mode");
-      if (running_var.size() == 0) fail_argument("running_var must be defined in evaluation mode");
-    }
+    if (!training && has_running_stats()) check_running_stats(running_mean.size(), running_var.size());
     if (shape.size() == 0) return {x.data, shape};
     check_memory(x, "x");
     if (batch_statistics) {
@@ -3972,17 +3988,25 @@ struct LayerState {
     check_vector("bias_grad", bias_grad.size(), num_features);
   }
 
-  /// No output may overlap what the layer owns.
+  /// No output may overlap what the layer owns, or be one of its vectors, which are empty where it has none.
   void check_apart(const Memory& output) const {
-    const auto check = [&output](const char* name, const Vector& v) {
+    for_each_vector([&output](const char* name, const Vector& v) {
       detail::check_apart(output, {name, v.data(), static_cast<std::size_t>(v.size()) * sizeof(Scalar)});
-    };
-    check("weight", weight);
-    check("bias", bias);
-    check("running_mean", running_mean);
-    check("running_var", running_var);
-    check("weight_grad", weight_grad);
-    check("bias_grad", bias_grad);
+    });
+    if (!overlap(output, {"the layer", this, sizeof(*this)})) return;
+    for_each_vector([&output](const char* name, const Vector& v) {
+      detail::check_apart(output, {name, &v, sizeof(v)});
+    });
+  }
+
+  template <typename Visit>
+  void for_each_vector(const Visit& visit) const {
+    visit("weight", weight);
+    visit("bias", bias);
+    visit("running_mean", running_mean);
+    visit("running_var", running_var);
+    visit("weight_grad", weight_grad);
+    visit("bias_grad", bias_grad);
   }
 };
 
@@ -4040,12 +4064,13 @@ class StateReader {
     }
   }
 
-  void check_variances(const std::optional<Vector>& running_var) {
-    for (Index c = 0; running_var && c < running_var->size(); ++c) {
-      const Scalar variance = (*running_var)[c];
-      if (!(variance >= 0)) {
-        fault(prefix_, "running_var should be at least 0, not ", variance, " in channel ", c, '.');
-      }
+  /// `found` is what vector(name) has found. Looked at as the dict has it: rounded, a number below 0 may be -0.
+  void check_variances(const char* name, const std::optional<Vector>& found) {
+    if (!found) return;
+    const auto variances = from_.at(prefix_ + name).template to<Eigen::VectorXd>();
+    for (Index c = 0; c < variances.size(); ++c) {
+      if (variances[c] >= 0) continue;
+      fault(prefix_, name, " should be at least 0, not ", variances[c], " in channel ", c, '.');
     }
   }
 
@@ -4108,13 +4133,19 @@ void load_state(LayerState<Scalar>& layer, const char* layer_name, const StateDi
   auto bias = reader.vector("bias", layer.bias);
   auto running_mean = reader.vector("running_mean", layer.running_mean);
   auto running_var = reader.vector("running_var", layer.running_var);
-  reader.check_variances(running_var);
+  reader.check_variances("running_var", running_var);
   std::int64_t counter = layer.num_batches_tracked;
   if (layer.options.track_running_stats) counter = reader.counter("num_batches_tracked", counter);
   reader.finish(layer_name, strict);
 
+  // Into its place, as in PyTorch: an optimiser may have mapped it. One of a wrong size is replaced. Neither can throw.
   const auto apply = [](auto& present, auto& loaded) {
-    if (loaded) present.swap(*loaded);
+    if (!loaded) return;
+    if (loaded->size() == present.size()) {
+      std::copy_n(loaded->data(), loaded->size(), present.data());
+    } else {
+      present.swap(*loaded);
+    }
   };
   apply(layer.weight, weight);
   apply(layer.bias, bias);
@@ -4209,7 +4240,7 @@ void LayerPasses<T, Device>::eval_input_gradient(const Device& device, const Inp
 
 namespace tensornorm { inline namespace v0 {
 
-/// Batch normalization of tensors with `SpatialDims` axes beside batch and channels; use it as BatchNorm1d, 2d or 3d.
+/// Batch normalization of tensors with `SpatialDims` axes beside batch and channels: what BatchNorm1d, 2d and 3d do.
 ///
 /// Scalar: float or double, the type of parameters and statistics. Inputs have the same scalar; a float layer also
 /// takes Eigen::half and Eigen::bfloat16, computes in float and rounds the output once. Inputs are Eigen::Tensor,
@@ -4522,15 +4553,44 @@ class BatchNorm {
   detail::Scratch partials_;     // of chunks, when threads share a channel
 };
 
-/// For (N, C) and (N, C, L).
+/// BatchNorm for (N, C) and (N, C, L).
 template <typename Scalar = float>
-using BatchNorm1d = BatchNorm<Scalar, 1>;
-/// For (N, C, H, W).
+class BatchNorm1d : public BatchNorm<Scalar, 1> {
+ public:
+  using BatchNorm<Scalar, 1>::BatchNorm;
+  /// BatchNorm::train().
+  BatchNorm1d& train(bool mode = true) { return BatchNorm<Scalar, 1>::train(mode), *this; }
+  /// BatchNorm::eval().
+  BatchNorm1d& eval() { return train(false); }
+};
+/// Without a scalar a layer is of float: BatchNorm1d bn(64).
+explicit BatchNorm1d(Eigen::Index, BatchNormOptions = {})->BatchNorm1d<>;
+
+/// BatchNorm for (N, C, H, W).
 template <typename Scalar = float>
-using BatchNorm2d = BatchNorm<Scalar, 2>;
-/// For (N, C, D, H, W).
+class BatchNorm2d : public BatchNorm<Scalar, 2> {
+ public:
+  using BatchNorm<Scalar, 2>::BatchNorm;
+  /// BatchNorm::train().
+  BatchNorm2d& train(bool mode = true) { return BatchNorm<Scalar, 2>::train(mode), *this; }
+  /// BatchNorm::eval().
+  BatchNorm2d& eval() { return train(false); }
+};
+/// Without a scalar a layer is of float: BatchNorm2d bn(64).
+explicit BatchNorm2d(Eigen::Index, BatchNormOptions = {})->BatchNorm2d<>;
+
+/// BatchNorm for (N, C, D, H, W).
 template <typename Scalar = float>
-using BatchNorm3d = BatchNorm<Scalar, 3>;
+class BatchNorm3d : public BatchNorm<Scalar, 3> {
+ public:
+  using BatchNorm<Scalar, 3>::BatchNorm;
+  /// BatchNorm::train().
+  BatchNorm3d& train(bool mode = true) { return BatchNorm<Scalar, 3>::train(mode), *this; }
+  /// BatchNorm::eval().
+  BatchNorm3d& eval() { return train(false); }
+};
+/// Without a scalar a layer is of float: BatchNorm3d bn(64).
+explicit BatchNorm3d(Eigen::Index, BatchNormOptions = {})->BatchNorm3d<>;
 
 }}  // namespace tensornorm::v0
 
@@ -4562,9 +4622,10 @@ template <typename Scalar, int SpatialDims>
 ExactAffine folded(const BatchNorm<Scalar, SpatialDims>& bn) {
   if (bn.is_training()) fail_order("Fusion only for eval! Call eval() first");
   const Index C = bn.num_features();
-  if (bn.running_mean().size() == 0 || bn.running_var().size() == 0) {
+  if (bn.running_mean().size() == 0 && bn.running_var().size() == 0) {
     fail_order("folding needs running statistics, and this layer normalises with those of its batch");
   }
+  check_running_stats(bn.running_mean().size(), bn.running_var().size());
   check_vector("running_mean", bn.running_mean().size(), C);
   check_vector("running_var", bn.running_var().size(), C);
   check_vector("weight", bn.weight().size(), C);
@@ -4596,6 +4657,8 @@ template <typename W, typename B, typename Scalar, int SpatialDims>
 void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int axis) {
   static_assert(EigenTraits<W>::has_memory && EigenTraits<B>::has_memory,
                 "tensornorm: weight and bias are folded in place, and need memory");
+  static_assert(!is_const_data<decltype(weight.data())> && !is_const_data<decltype(bias.data())>,
+                "tensornorm: weight and bias are folded in place, and must not be const");
   static_assert(is_vector<B>(), "tensornorm: bias must be a vector");
   static_assert(std::is_same_v<typename EigenTraits<W>::Scalar, Scalar> &&
                     std::is_same_v<typename EigenTraits<B>::Scalar, Scalar>,

@@ -190,7 +190,8 @@ TEST_CASE("a layer in training mode or without running statistics is not folded,
   tn::BatchNorm2d<> untracked(4, options);
   untracked.eval();
   check_not_folded<std::logic_error>(training, {"Fusion only for eval!"});
-  for (const auto* bn : {&emptied, &half, &untracked}) check_not_folded<std::logic_error>(*bn, {"running statistics"});
+  for (const auto* bn : {&emptied, &untracked}) check_not_folded<std::logic_error>(*bn, {"running statistics"});
+  check_not_folded<std::invalid_argument>(half, {"running_var must be defined in evaluation mode"});
 }
 
 TEST_CASE("a layer whose vectors have been given wrong sizes is not folded") {

@@ -151,7 +151,14 @@ TEST_CASE("blocks and expressions are evaluated where they must be") {
   check_input(r.array());
   check_input(m.array().matrix());
   check_input((2.f * m).eval());
+  check_input(m(Eigen::seqN(0, 4, 2), Eigen::all));
+  check_input(m(Eigen::seq(1, Eigen::last, Eigen::fix<2>), Eigen::seqN(1, 3)));
+  check_input(r(Eigen::all, Eigen::seqN(0, 3, 2)));
+  check_input(m(std::vector<int>{7, 1, 3}, Eigen::all));
+  check_input(static_cast<const Eigen::MatrixBase<MatrixXf>&>(m));
+  check_input(static_cast<const Eigen::ArrayBase<Eigen::ArrayXXf>&>(Eigen::ArrayXXf(m)));
   Bn bn = random_layer(6), expected = bn;
+  CHECK(same_bits(MatrixXf(bn(m.nestByValue())), expected(m)));
   CHECK(same_bits(MatrixXf(bn(2.f * m + MatrixXf::Ones(10, 6))), expected(MatrixXf(2.f * m + MatrixXf::Ones(10, 6)))));
   CHECK(same_bits(MatrixXf(bn((m * m.transpose()).leftCols(6))), expected(MatrixXf((m * m.transpose()).leftCols(6)))));
 }

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 #include <tensornorm/moments.hpp>
 #include <vector>
 
@@ -83,6 +84,23 @@ TEST_CASE("moments: equal means add their deviations, and constants stay constan
   CHECK(both.m2 == 7);
   CHECK(merge(Moments{1000, 3e38, 0}, Moments{7, 3e38, 0}).m2 == 0);
   CHECK(merge(Moments{1000, 3e38, 0}, Moments{7, 3e38, 0}).mean == 3e38);
+}
+
+TEST_CASE("moments: infinities, and means too far apart for their difference") {
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  const Moments finite{2, 1, 3};
+  for (const double infinite : {inf, -inf}) {
+    const Moments spoilt{3, infinite, nan};
+    for (const Moments& both : {merge(spoilt, finite), merge(finite, spoilt), merge(spoilt, spoilt)}) {
+      CHECK(both.mean == infinite);
+      CHECK(std::isnan(both.m2));
+    }
+    CHECK(std::isnan(merge(spoilt, Moments{3, -infinite, nan}).mean));
+    CHECK(std::isnan(merge(spoilt, Moments{3, nan, nan}).mean));
+  }
+  const Moments apart = merge(Moments{3, 1.5e308, 0}, Moments{1, -1.5e308, 0});
+  CHECK(apart.mean == doctest::Approx(0.75e308));
+  CHECK(apart.m2 == inf);
 }
 
 TEST_CASE("moments: variances") {

@@ -106,6 +106,26 @@ TEST_CASE("x and dy may be the same tensor, or overlap") {
   }
 }
 
+TEST_CASE("neither y nor dx may be a vector that the layer has not got") {
+  tn::BatchNormOptions options;
+  options.affine = options.track_running_stats = false;
+  const Eigen::VectorXf x = Eigen::VectorXf::LinSpaced(4, 1, 4), none;
+  tn::BatchNorm1d<> bn(1, options);
+  bn(x);
+  const auto check = [&](const char* name, Eigen::VectorXf& vector) {
+    INFO(name);
+    check_throws_untouched<invalid_argument>(bn, none, {"y", name}, [&] { bn.forward(x, vector); });
+    check_throws_untouched<invalid_argument>(bn, none, {"dx", name}, [&] { bn.backward(x, x, vector); });
+    CHECK(vector.size() == 0);
+  };
+  check("weight", bn.weight());
+  check("bias", bn.bias());
+  check("running_mean", bn.running_mean());
+  check("running_var", bn.running_var());
+  check("weight_grad", bn.weight_grad());
+  check("bias_grad", bn.bias_grad());
+}
+
 TEST_CASE("neither y nor dx may lie over what the layer holds") {
   const char* const names[] = {"weight", "bias", "running_mean", "running_var", "weight_grad", "bias_grad"};
   using RowMap = Eigen::TensorMap<Tensor<float, 2>>;

@@ -8,6 +8,7 @@
 #include <iomanip>
 #include <sstream>
 #include <string>
+#include <tensornorm/npy.hpp>
 #include <tensornorm/safetensors.hpp>
 #include <tensornorm/tensornorm.hpp>
 #include <vector>
@@ -236,4 +237,11 @@ TEST_CASE("paths that cannot be read or written are named") {
   std::filesystem::create_directory(directory / "b.partial");  // someone else's
   refused(directory / "b", "cannot be written", save);
   CHECK(std::filesystem::exists(directory / "b.partial"));
+  if (std::filesystem::exists("/dev/full")) {
+    std::filesystem::create_symlink("/dev/full", directory / "full.partial");
+    refused(directory / "full", "cannot be written", save);
+    std::filesystem::create_symlink("/dev/full", directory / "full.partial");
+    refused(directory / "full", "cannot be written",
+            [](const auto& path) { tn::save_npy(path, Array({}, std::vector<float>{1})); });
+  }
 }

@@ -92,8 +92,22 @@ TEST_CASE("options are kept as they were given") {
   CHECK(bn.options().running_correction == 0);
 }
 
+TEST_CASE("a layer without a scalar is one of float") {
+  const tn::BatchNorm1d one(3);
+  tn::BatchNorm2d two(3, tn::BatchNormOptions{});
+  const tn::BatchNorm3d three(3);
+  static_assert(std::is_same_v<decltype(one), const tn::BatchNorm1d<float>>);
+  static_assert(std::is_same_v<decltype(two), tn::BatchNorm2d<float>>);
+  static_assert(std::is_same_v<decltype(three), const tn::BatchNorm3d<float>>);
+  const tn::BatchNorm2d copy(two.eval());
+  static_assert(std::is_same_v<decltype(copy), const tn::BatchNorm2d<float>>);
+  CHECK_FALSE(copy.is_training());
+}
+
 TEST_CASE("train and eval return the layer itself") {
   tn::BatchNorm2d<> bn(3);
+  static_assert(std::is_same_v<decltype(bn.eval()), tn::BatchNorm2d<>&>);
+  static_assert(std::is_same_v<decltype(bn.train()), tn::BatchNorm2d<>&>);
   CHECK(&bn.eval() == &bn);
   CHECK_FALSE(bn.is_training());
   CHECK(&bn.train() == &bn);

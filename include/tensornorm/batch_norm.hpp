@@ -12,7 +12,7 @@
 
 namespace tensornorm { inline namespace v0 {
 
-/// Batch normalization of tensors with `SpatialDims` axes beside batch and channels; use it as BatchNorm1d, 2d or 3d.
+/// Batch normalization of tensors with `SpatialDims` axes beside batch and channels: what BatchNorm1d, 2d and 3d do.
 ///
 /// Scalar: float or double, the type of parameters and statistics. Inputs have the same scalar; a float layer also
 /// takes Eigen::half and Eigen::bfloat16, computes in float and rounds the output once. Inputs are Eigen::Tensor,
@@ -325,14 +325,43 @@ class BatchNorm {
   detail::Scratch partials_;     // of chunks, when threads share a channel
 };
 
-/// For (N, C) and (N, C, L).
+/// BatchNorm for (N, C) and (N, C, L).
 template <typename Scalar = float>
-using BatchNorm1d = BatchNorm<Scalar, 1>;
-/// For (N, C, H, W).
+class BatchNorm1d : public BatchNorm<Scalar, 1> {
+ public:
+  using BatchNorm<Scalar, 1>::BatchNorm;
+  /// BatchNorm::train().
+  BatchNorm1d& train(bool mode = true) { return BatchNorm<Scalar, 1>::train(mode), *this; }
+  /// BatchNorm::eval().
+  BatchNorm1d& eval() { return train(false); }
+};
+/// Without a scalar a layer is of float: BatchNorm1d bn(64).
+explicit BatchNorm1d(Eigen::Index, BatchNormOptions = {})->BatchNorm1d<>;
+
+/// BatchNorm for (N, C, H, W).
 template <typename Scalar = float>
-using BatchNorm2d = BatchNorm<Scalar, 2>;
-/// For (N, C, D, H, W).
+class BatchNorm2d : public BatchNorm<Scalar, 2> {
+ public:
+  using BatchNorm<Scalar, 2>::BatchNorm;
+  /// BatchNorm::train().
+  BatchNorm2d& train(bool mode = true) { return BatchNorm<Scalar, 2>::train(mode), *this; }
+  /// BatchNorm::eval().
+  BatchNorm2d& eval() { return train(false); }
+};
+/// Without a scalar a layer is of float: BatchNorm2d bn(64).
+explicit BatchNorm2d(Eigen::Index, BatchNormOptions = {})->BatchNorm2d<>;
+
+/// BatchNorm for (N, C, D, H, W).
 template <typename Scalar = float>
-using BatchNorm3d = BatchNorm<Scalar, 3>;
+class BatchNorm3d : public BatchNorm<Scalar, 3> {
+ public:
+  using BatchNorm<Scalar, 3>::BatchNorm;
+  /// BatchNorm::train().
+  BatchNorm3d& train(bool mode = true) { return BatchNorm<Scalar, 3>::train(mode), *this; }
+  /// BatchNorm::eval().
+  BatchNorm3d& eval() { return train(false); }
+};
+/// Without a scalar a layer is of float: BatchNorm3d bn(64).
+explicit BatchNorm3d(Eigen::Index, BatchNormOptions = {})->BatchNorm3d<>;
 
 }}  // namespace tensornorm::v0

@@ -30,9 +30,10 @@ template <typename Scalar, int SpatialDims>
 ExactAffine folded(const BatchNorm<Scalar, SpatialDims>& bn) {
   if (bn.is_training()) fail_order("Fusion only for eval! Call eval() first");
   const Index C = bn.num_features();
-  if (bn.running_mean().size() == 0 || bn.running_var().size() == 0) {
+  if (bn.running_mean().size() == 0 && bn.running_var().size() == 0) {
     fail_order("folding needs running statistics, and this layer normalises with those of its batch");
   }
+  check_running_stats(bn.running_mean().size(), bn.running_var().size());
   check_vector("running_mean", bn.running_mean().size(), C);
   check_vector("running_var", bn.running_var().size(), C);
   check_vector("weight", bn.weight().size(), C);
@@ -64,6 +65,8 @@ template <typename W, typename B, typename Scalar, int SpatialDims>
 void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int axis) {
   static_assert(EigenTraits<W>::has_memory && EigenTraits<B>::has_memory,
                 "tensornorm: weight and bias are folded in place, and need memory");
+  static_assert(!is_const_data<decltype(weight.data())> && !is_const_data<decltype(bias.data())>,
+                "tensornorm: weight and bias are folded in place, and must not be const");
   static_assert(is_vector<B>(), "tensornorm: bias must be a vector");
   static_assert(std::is_same_v<typename EigenTraits<W>::Scalar, Scalar> &&
                     std::is_same_v<typename EigenTraits<B>::Scalar, Scalar>,

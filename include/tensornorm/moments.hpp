@@ -1,6 +1,9 @@
 // Count, mean and sum of squared deviations: what is known of a set of values, in a form that can be merged.
 #pragma once
 
+#include <cmath>
+#include <limits>
+
 namespace tensornorm { inline namespace v0 {
 
 /// The moments of `count` values: their mean, and m2 = sum of (x - mean)^2.
@@ -16,14 +19,17 @@ struct Moments {
   double variance(int correction) const { return m2 / (count - correction); }
 };
 
-/// The moments of both sets together. Merging with an empty set changes nothing. O(1).
+/// The moments of both sets together. Merging with an empty set changes nothing; a mean that is infinite stays so.
+/// O(1).
 inline Moments merge(const Moments& a, const Moments& b) {
   if (a.count == 0) return b;
   if (b.count == 0) return a;
   const double count = a.count + b.count;
   const double delta = b.mean - a.mean;
   const double share = b.count / count;
-  return {count, a.mean + delta * share, a.m2 + b.m2 + delta * delta * (a.count * share)};
+  const bool near = std::abs(delta) <= std::numeric_limits<double>::max();  // else a.mean + delta would be NaN
+  const double mean = near ? a.mean + delta * share : a.mean * (a.count / count) + b.mean * share;
+  return {count, mean, a.m2 + b.m2 + delta * delta * (a.count * share)};
 }
 
 }}  // namespace tensornorm::v0

@@ -97,39 +97,48 @@ inline Array load_npy(const std::filesystem::path& path) {
   return load_npy(in, path.string());
 }
 
-/// Writes an array as numpy.save does: version 1, C order. Takes float32, float64, int64, int32 and uint8. O(size).
-/// Throws std::invalid_argument for another dtype, std::runtime_error when writing fails.
-inline void save_npy(std::ostream& out, const Array& array) {
+namespace detail {
+
+/// The bytes of a .npy file, of version 1, into a stream that may fail.
+inline void write_npy(std::ostream& out, const Array& array) {
   const char* descr = nullptr;
-  for (const detail::NpyType& type : detail::npy_types) {
+  for (const NpyType& type : npy_types) {
     if (type.dtype == array.dtype()) descr = type.descr;
   }
-  if (descr == nullptr) detail::fail_argument("array should not be of half or bfloat16 to go into a .npy file");
+  if (descr == nullptr) fail_argument("array should not be of half or bfloat16 to go into a .npy file");
 
-  if (array.shape().size() > detail::most_npy_axes) {
-    detail::fail_argument("array should have at most ", detail::most_npy_axes, " axes to go into a .npy file, not ",
-                          array.shape().size());
+  if (array.shape().size() > most_npy_axes) {
+    fail_argument("array should have at most ", most_npy_axes, " axes to go into a .npy file, not ",
+                  array.shape().size());
   }
   std::string shape;
   for (const std::int64_t size : array.shape()) shape += (shape.empty() ? "" : ", ") + std::to_string(size);
   if (array.shape().size() == 1) shape += ',';
-  std::string header = detail::text("{'descr': '", descr, "', 'fortran_order': False, 'shape': (", shape, "), }");
+  std::string header = text("{'descr': '", descr, "', 'fortran_order': False, 'shape': (", shape, "), }");
   constexpr std::size_t before = 10;  // bytes: magic, version, length
   header.resize((before + header.size() + 1 + 63) / 64 * 64 - before - 1, ' ');
   header += '\n';
 
-  out.write(detail::npy_magic, sizeof(detail::npy_magic));
-  detail::write_numbers(out, std::vector<std::uint8_t>{1, 0});
-  detail::write_numbers(out, std::vector<std::uint16_t>{static_cast<std::uint16_t>(header.size())});
-  detail::write_bytes(out, header);
-  array.visit([&out](const auto& values) { detail::write_numbers(out, values); });
+  out.write(npy_magic, sizeof(npy_magic));
+  write_numbers(out, std::vector<std::uint8_t>{1, 0});
+  write_numbers(out, std::vector<std::uint16_t>{static_cast<std::uint16_t>(header.size())});
+  write_bytes(out, header);
+  array.visit([&out](const auto& values) { write_numbers(out, values); });
+}
+
+}  // namespace detail
+
+/// Writes an array as numpy.save does: version 1, C order. Takes float32, float64, int64, int32 and uint8. O(size).
+/// Throws std::invalid_argument for another dtype, std::runtime_error when writing fails.
+inline void save_npy(std::ostream& out, const Array& array) {
+  detail::write_npy(out, array);
   if (!out.flush()) throw std::runtime_error("npy: the stream does not take what is written");
 }
 
 /// The same to a file, which appears whole or not at all: it is written beside its place first, as `path`.partial, so
 /// that a path is for one thread at a time.
 inline void save_npy(const std::filesystem::path& path, const Array& array) {
-  detail::write_file(path, [&](std::ostream& out) { save_npy(out, array); });
+  detail::write_file(path, [&](std::ostream& out) { detail::write_npy(out, array); });
 }
 
 }}  // namespace tensornorm::v0

@@ -119,47 +119,56 @@ inline StateDict load_safetensors(const std::filesystem::path& path) {
   return load_safetensors(in, path.string());
 }
 
-/// Writes a safetensors file as the format's own writer does: tensors by type (int64, float64, float32, bfloat16,
-/// float16; it takes no other) and then by name, the header padded to a multiple of 8 bytes. O(bytes).
-/// Throws std::invalid_argument for a dict that such a file cannot hold, std::runtime_error when writing fails.
-inline void save_safetensors(std::ostream& out, const StateDict& dict) {
+namespace detail {
+
+/// The bytes of a safetensors file into a stream that may fail.
+inline void write_safetensors(std::ostream& out, const StateDict& dict) {
   struct Item {
     const std::string* name;
     const Array* array;
-    const detail::SafetensorsType* type;
+    const SafetensorsType* type;
   };
   std::vector<Item> items;
   for (const auto& [name, array] : dict) {
-    const auto* type = std::find_if(std::begin(detail::safetensors_types), std::end(detail::safetensors_types),
+    const auto* type = std::find_if(std::begin(safetensors_types), std::end(safetensors_types),
                                     [&dtype = array](const auto& t) { return t.dtype == dtype.dtype(); });
-    if (type == std::end(detail::safetensors_types)) {
-      detail::fail_argument("\"", name, "\" should be of reals or 64-bit whole numbers to go into a safetensors file");
+    if (type == std::end(safetensors_types)) {
+      fail_argument("\"", name, "\" should be of reals or 64-bit whole numbers to go into a safetensors file");
     }
-    if (name == "__metadata__") detail::fail_argument("a tensor in a safetensors file cannot be called __metadata__");
+    if (name == "__metadata__") fail_argument("a tensor in a safetensors file cannot be called __metadata__");
     items.push_back({&name, &array, type});
   }
   std::sort(items.begin(), items.end(),
             [](const Item& a, const Item& b) { return a.type != b.type ? a.type < b.type : *a.name < *b.name; });
 
-  detail::SafetensorsHeader header{{}, dict.metadata()};
+  SafetensorsHeader header{{}, dict.metadata()};
   std::int64_t end = 0;
   for (const Item& item : items) {
     const std::int64_t begin = end;
     end += item.array->size() * item.type->bytes;
     header.tensors.push_back({*item.name, item.type->name, item.array->shape(), {begin, end}});
   }
-  const std::string json = detail::header_text(header);
+  const std::string json = header_text(header);
 
-  detail::write_numbers(out, std::vector<std::uint64_t>{json.size()});
-  detail::write_bytes(out, json);
-  for (const Item& item : items) item.array->visit([&out](const auto& values) { detail::write_numbers(out, values); });
+  write_numbers(out, std::vector<std::uint64_t>{json.size()});
+  write_bytes(out, json);
+  for (const Item& item : items) item.array->visit([&out](const auto& values) { write_numbers(out, values); });
+}
+
+}  // namespace detail
+
+/// Writes a safetensors file as the format's own writer does: tensors by type (int64, float64, float32, bfloat16,
+/// float16; it takes no other) and then by name, the header padded to a multiple of 8 bytes. O(bytes).
+/// Throws std::invalid_argument for a dict that such a file cannot hold, std::runtime_error when writing fails.
+inline void save_safetensors(std::ostream& out, const StateDict& dict) {
+  detail::write_safetensors(out, dict);
   if (!out.flush()) throw std::runtime_error("safetensors: the stream does not take what is written");
 }
 
 /// The same to a file. It appears whole or not at all: it is written beside its place first, as `path`.partial, so that
 /// a path is for one thread at a time.
 inline void save_safetensors(const std::filesystem::path& path, const StateDict& dict) {
-  detail::write_file(path, [&](std::ostream& out) { save_safetensors(out, dict); });
+  detail::write_file(path, [&](std::ostream& out) { detail::write_safetensors(out, dict); });
 }
 
 }}  // namespace tensornorm::v0

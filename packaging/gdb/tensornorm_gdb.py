@@ -4,6 +4,8 @@
     (gdb) print bn
     $1 = BatchNorm2d(3), training, 1 batches tracked = {weight = {1, 1, 1}, ...}
 """
+import re
+
 import gdb
 import gdb.printing
 
@@ -24,7 +26,7 @@ class BatchNormPrinter:
         self.state = layer["state_"]
 
     def to_string(self):
-        dims = int(self.layer.type.strip_typedefs().template_argument(1))
+        dims = re.search(r"BatchNorm(?:<\w+, )?(\d)", self.layer.type.strip_typedefs().name)[1]
         mode = "training" if self.state["training"] else "eval"
         return f"BatchNorm{dims}d({self.state['num_features']}), {mode}, {self.state['num_batches_tracked']} batches tracked"
 
@@ -34,5 +36,5 @@ class BatchNormPrinter:
 
 
 printers = gdb.printing.RegexpCollectionPrettyPrinter("tensornorm")
-printers.add_printer("BatchNorm", r"^tensornorm::(v\d+::)?BatchNorm<", BatchNormPrinter)
+printers.add_printer("BatchNorm", r"^tensornorm::(v\d+::)?BatchNorm([123]d)?<", BatchNormPrinter)
 gdb.printing.register_pretty_printer(gdb.current_objfile(), printers, replace=True)

@@ -124,6 +124,8 @@ TEST_CASE("running_var that is no variance: each channel is named") {
         kError + "running_var should be at least 0, not -0.5 in channel 0.");
   CHECK(refusal("running_var", vector<double>({1, -0.25})) ==
         kError + "running_var should be at least 0, not -0.25 in channel 1.");
+  CHECK(refusal("running_var", vector<double>({-1e-50, 1})) ==  // -0 as a float
+        kError + "running_var should be at least 0, not -1e-50 in channel 0.");
   const std::string both = refusal("running_var", vector<float>({kNan, -1}));
   CHECK(has_word(both, "running_var should be at least 0, not nan in channel 0."));
   CHECK(has_word(both, "running_var should be at least 0, not -1 in channel 1."));

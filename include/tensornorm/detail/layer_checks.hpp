@@ -72,6 +72,12 @@ inline void check_vector(const char* name, Index size, Index num_features) {
   if (size != 0 && size != num_features) fail_argument(name, " should contain ", num_features, " elements not ", size);
 }
 
+/// In eval mode a layer has both running statistics, or none.
+inline void check_running_stats(Index mean_size, Index var_size) {
+  if (mean_size == 0) fail_argument("running_mean must be defined in evaluation mode");
+  if (var_size == 0) fail_argument("running_var must be defined in evaluation mode");
+}
+
 /// Batch statistics need more values a channel than their variance's divisor takes away, and more than one.
 template <std::size_t Rank>
 void check_values_per_channel(Index n, int least, const Dimensions<Rank>& dimensions) {
@@ -107,15 +113,15 @@ inline void check_apart(const Memory& output, const Memory& other) {
 }
 
 /// An output `y` has the sizes of `x`, or is empty and resizable; its memory is that of `alias` or apart from it.
-/// Returns the memory that will be written: none if it is still to be found.
+/// Returns the memory that will be written: if it is still to be found, that of y itself.
 template <typename Y, typename T, int Rank>
 Memory check_output(const char* name, Y& y, const Operand<T, Rank>& x, const Memory& alias) {
   using Output = std::remove_const_t<Y>;
   static_assert(EigenTraits<Output>::has_memory, "tensornorm: an output must have memory of its own or mapped");
-  static_assert(!std::is_const_v<std::remove_pointer_t<decltype(y.data())>>, "tensornorm: an output must not be const");
+  static_assert(!is_const_data<decltype(y.data())>, "tensornorm: an output must not be const");
   const auto sizes = dimensions_of(y);
   if (sizes != x.dimensions) {
-    if (is_resizable(y) && comes_in<Output>(x.dimensions)) return {name, nullptr, 0};
+    if (is_resizable(y) && comes_in<Output>(x.dimensions)) return {name, &y, sizeof(y)};
     fail_argument(name, " should have the shape ", x.dimensions, " of the input, not ", sizes);
   }
   if (!is_contiguous(y)) fail_argument(name, " of shape ", sizes, " should be contiguous: it has strides");

@@ -61,12 +61,13 @@ class StateReader {
     }
   }
 
-  void check_variances(const std::optional<Vector>& running_var) {
-    for (Index c = 0; running_var && c < running_var->size(); ++c) {
-      const Scalar variance = (*running_var)[c];
-      if (!(variance >= 0)) {
-        fault(prefix_, "running_var should be at least 0, not ", variance, " in channel ", c, '.');
-      }
+  /// `found` is what vector(name) has found. Looked at as the dict has it: rounded, a number below 0 may be -0.
+  void check_variances(const char* name, const std::optional<Vector>& found) {
+    if (!found) return;
+    const auto variances = from_.at(prefix_ + name).template to<Eigen::VectorXd>();
+    for (Index c = 0; c < variances.size(); ++c) {
+      if (variances[c] >= 0) continue;
+      fault(prefix_, name, " should be at least 0, not ", variances[c], " in channel ", c, '.');
     }
   }
 
@@ -129,13 +130,19 @@ void load_state(LayerState<Scalar>& layer, const char* layer_name, const StateDi
   auto bias = reader.vector("bias", layer.bias);
   auto running_mean = reader.vector("running_mean", layer.running_mean);
   auto running_var = reader.vector("running_var", layer.running_var);
-  reader.check_variances(running_var);
+  reader.check_variances("running_var", running_var);
   std::int64_t counter = layer.num_batches_tracked;
   if (layer.options.track_running_stats) counter = reader.counter("num_batches_tracked", counter);
   reader.finish(layer_name, strict);
 
+  // Into its place, as in PyTorch: an optimiser may have mapped it. One of a wrong size is replaced. Neither can throw.
   const auto apply = [](auto& present, auto& loaded) {
-    if (loaded) present.swap(*loaded);
+    if (!loaded) return;
+    if (loaded->size() == present.size()) {
+      std::copy_n(loaded->data(), loaded->size(), present.data());
+    } else {
+      present.swap(*loaded);
+    }
   };
   apply(layer.weight, weight);
   apply(layer.bias, bias);

@@ -75,10 +75,7 @@ struct LayerState {
     check_vector("bias", bias.size(), num_features);
     check_vector("running_mean", running_mean.size(), num_features);
     check_vector("running_var", running_var.size(), num_features);
-    if (!training && has_running_stats()) {
-      if (running_mean.size() == 0) fail_argument("running_mean must be defined in evaluation mode");
-      if (running_var.size() == 0) fail_argument("running_var must be defined in evaluation mode");
-    }
+    if (!training && has_running_stats()) check_running_stats(running_mean.size(), running_var.size());
     if (shape.size() == 0) return {x.data, shape};
     check_memory(x, "x");
     if (batch_statistics) {
@@ -99,17 +96,25 @@ struct LayerState {
     check_vector("bias_grad", bias_grad.size(), num_features);
   }
 
-  /// No output may overlap what the layer owns.
+  /// No output may overlap what the layer owns, or be one of its vectors, which are empty where it has none.
   void check_apart(const Memory& output) const {
-    const auto check = [&output](const char* name, const Vector& v) {
+    for_each_vector([&output](const char* name, const Vector& v) {
       detail::check_apart(output, {name, v.data(), static_cast<std::size_t>(v.size()) * sizeof(Scalar)});
-    };
-    check("weight", weight);
-    check("bias", bias);
-    check("running_mean", running_mean);
-    check("running_var", running_var);
-    check("weight_grad", weight_grad);
-    check("bias_grad", bias_grad);
+    });
+    if (!overlap(output, {"the layer", this, sizeof(*this)})) return;
+    for_each_vector([&output](const char* name, const Vector& v) {
+      detail::check_apart(output, {name, &v, sizeof(v)});
+    });
+  }
+
+  template <typename Visit>
+  void for_each_vector(const Visit& visit) const {
+    visit("weight", weight);
+    visit("bias", bias);
+    visit("running_mean", running_mean);
+    visit("running_var", running_var);
+    visit("weight_grad", weight_grad);
+    visit("bias_grad", bias_grad);
   }
 };
 

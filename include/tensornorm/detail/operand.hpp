@@ -5,6 +5,7 @@
 #include <limits>
 #include <ostream>
 #include <type_traits>
+#include <utility>
 
 #include "check.hpp"
 #include "eigen_tensor.hpp"
@@ -45,6 +46,16 @@ inline constexpr bool is_owning_tensor = false;
 template <typename S, int R, int O, typename I>
 inline constexpr bool is_owning_tensor<Eigen::Tensor<S, R, O, I>> = true;
 
+/// Whether there is a way to its memory: some of Eigen's expressions have none, and DirectAccessBit all the same.
+template <typename X, typename = void>
+inline constexpr bool has_data = false;
+template <typename X>
+inline constexpr bool has_data<X, std::void_t<decltype(std::declval<const X&>().data())>> = true;
+
+/// Whether what a pointer points at is const.
+template <typename Pointer>
+inline constexpr bool is_const_data = std::is_const_v<std::remove_pointer_t<Pointer>>;
+
 /// What the passes need to know of a type X.
 template <typename X, typename = void>
 struct EigenTraits {
@@ -73,7 +84,7 @@ struct EigenTraits<X, std::enable_if_t<is_dense<X>>> {
   static constexpr int rank = 2;
   static constexpr bool row_major = X::IsRowMajor;
   static constexpr bool has_order = !X::IsVectorAtCompileTime;
-  static constexpr bool has_memory = (int{X::Flags} & int{Eigen::DirectAccessBit}) != 0;
+  static constexpr bool has_memory = has_data<X> && (int{X::Flags} & int{Eigen::DirectAccessBit}) != 0;
   using Plain = typename X::PlainObject;
 };
 
