@@ -192,7 +192,8 @@ TEST_CASE("backward: the reduction takes its channels' means, and adds boxes up"
   const Plan plan = rows_of(shape, 1);
   reduction.box(plan, Box{0, 1, 2, 5, 0, 3}, a, b);
   reduction.box(plan, Box{1, 4, 2, 5, 0, 3}, more_a, more_b);
-  for (std::size_t c = 0; c < 3; ++c) reduction.merge(3, 9, a[c], b[c], more_a[c], more_b[c]);
+  GradientReduction<float>::Rest rest{};
+  for (std::size_t c = 0; c < 3; ++c) reduction.merge(3, 9, rest, a[c], b[c], more_a[c], more_b[c]);
   std::vector<double> exact_a(3), exact_b(3);
   for_each_element(shape, Box{0, 4, 2, 5, 0, 3}, [&](Index c, Index at) {
     const auto i = static_cast<std::size_t>(at), channel = static_cast<std::size_t>(c);

@@ -356,7 +356,8 @@ TEST_CASE("statistics: boxes merge into the moments of all their values, whose m
       reduction.box(plan, Box{0, split, 0, 5, 0, 1}, first.mean, first.m2);
       reduction.box(plan, Box{split, 90, 0, 5, 0, 1}, second.mean, second.m2);
       for (std::size_t c = 0; c < 5; ++c) {
-        reduction.merge(split, 90 - split, first.mean[c], first.m2[c], second.mean[c], second.m2[c]);
+        MomentsReduction<double>::Rest none;
+        reduction.merge(split, 90 - split, none, first.mean[c], first.m2[c], second.mean[c], second.m2[c]);
       }
       reduction.complete(plan, whole(shape), first.mean);
       for (std::size_t c = 0; c < 5; ++c) CHECK(right<double>(exact[c], first.mean[c], first.m2[c]));

@@ -173,7 +173,7 @@ TEST_CASE("sums: spread and gather are each other's inverse in shape") {
         for (Index l = 0; l < lanes; ++l) {
           expected[static_cast<std::size_t>(l / inner % channels)] += a_lane[static_cast<std::size_t>(l)];
         }
-        gather(a_lane.data(), channels, inner, fold, sums.data());
+        gather<float>(a_lane.data(), channels, inner, fold, sums.data());
         wrong += sums != expected;
         CHECK(wrong == 0);
       }

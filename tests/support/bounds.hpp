@@ -122,14 +122,12 @@ inline long double dx_of_shift(const Coefficients& of, const Gradients& exact, s
   return scale * of.invstd[c] * shift * (std::abs(exact.dweight[c]) + xhat * std::abs(exact.dbias[c])) / freedom;
 }
 
-/// What a sum of doubles may be off by, in u times the sum of its terms' sizes: where they are of all kinds, and where
-/// a few come again and again, so that every addition rounds the same way.
-inline constexpr long double sum_units = 8, sum_units_repeating = 64;
+/// What a sum of doubles may be off by, in u times the sum of its terms' sizes.
+inline constexpr long double sum_units = 8;
 
 /// The three gradients of one backward pass, weight_grad and bias_grad having been zero before it.
 template <typename Layer, typename DX>
-double gradient_error(const Layer& bn, const NdArray& x, const NdArray& dy, const DX& dx, Statistics statistics,
-                      long double units = sum_units) {
+double gradient_error(const Layer& bn, const NdArray& x, const NdArray& dy, const DX& dx, Statistics statistics) {
   using Scalar = ScalarOf<Layer>;
   constexpr long double u = unit_roundoff<Scalar>;
   const int axis = bn.options().channel_axis;
@@ -154,8 +152,8 @@ double gradient_error(const Layer& bn, const NdArray& x, const NdArray& dy, cons
     const long double shift = std::is_same_v<Scalar, float>
                                   ? u * u * std::abs(of.mean[c])
                                   : static_cast<long double>(batch) * mean_shift<Scalar>(channels[c]);
-    const auto bound = [units](long double value, long double rss, long double size) {
-      return std::is_same_v<Scalar, float> ? u * (1.7L * std::abs(value) + 2 * rss) : units * u * size;
+    const auto bound = [](long double value, long double rss, long double size) {
+      return std::is_same_v<Scalar, float> ? u * (1.7L * std::abs(value) + 2 * rss) : sum_units * u * size;
     };
     const auto at = static_cast<Index>(c);
     if (bn.weight().size() != 0) {

@@ -5,6 +5,8 @@
 //   eval      dx = weight * invstd * dy
 #pragma once
 
+#include <cmath>
+
 #include "normalize.hpp"
 #include "sums.hpp"
 
@@ -53,9 +55,22 @@ struct GradientReduction {
   void box(const Plan& plan, const Box& box, double* sum_dy, double* sum_dy_dev) const {
     box_gradient_sums(plan, box, x, dy, mean + box.channel_begin, sum_dy, sum_dy_dev);
   }
-  static void merge(Index, Index, double& sum_dy, double& sum_dy_dev, double box_sum_dy, double box_sum_dy_dev) {
+  struct Rest {  // what was rounded off; of doubles only, as in totals.hpp
+    double dy, dy_dev;
+  };
+  static void merge(Index, Index, Rest& rest, double& sum_dy, double& sum_dy_dev, double box_sum_dy,
+                    double box_sum_dy_dev) {
+    if constexpr (keeps_rest<T>) {
+      rest.dy += rest_of(sum_dy, box_sum_dy);
+      rest.dy_dev += rest_of(sum_dy_dev, box_sum_dy_dev);
+    }
     sum_dy += box_sum_dy;
     sum_dy_dev += box_sum_dy_dev;
+  }
+  static void merge_rest(const Rest& rest, double& sum_dy, double& sum_dy_dev) {
+    if (!keeps_rest<T>) return;
+    if (std::isfinite(rest.dy)) sum_dy += rest.dy;
+    if (std::isfinite(rest.dy_dev)) sum_dy_dev += rest.dy_dev;
   }
   static void complete(const Plan&, const Box&, double*) {}
 };

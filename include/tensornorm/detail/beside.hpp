@@ -16,10 +16,12 @@ struct InCompany {
   const R& r;
   const Companion& companion;
 
+  using Rest = typename R::Rest;
   void box(const Plan& plan, const Box& box, double* a, double* b) const { r.box(plan, box, a, b, companion); }
-  void merge(Index before, Index count, double& a, double& b, double box_a, double box_b) const {
-    r.merge(before, count, a, b, box_a, box_b);
+  void merge(Index before, Index count, Rest& rest, double& a, double& b, double box_a, double box_b) const {
+    r.merge(before, count, rest, a, b, box_a, box_b);
   }
+  void merge_rest(const Rest& rest, double& a, double& b) const { r.merge_rest(rest, a, b); }
   void complete(const Plan& plan, const Box& box, double* a) const { r.complete(plan, box, a); }
 };
 

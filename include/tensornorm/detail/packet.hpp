@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include "float16.hpp"
@@ -532,6 +533,12 @@ Packet<Lane> abs(Packet<Lane> x) {
 template <typename Lane>
 Packet<Lane> at_most(Packet<Lane> a, Packet<Lane> b) {
   return {Eigen::internal::pand(Eigen::internal::pcmp_le(a.raw, b.raw), Packet<Lane>::all(1).raw)};
+}
+
+/// The packet with zeros in place of NaN and infinities.
+inline Packet<double> finite_or_zero(Packet<double> x) {
+  const auto most = Packet<double>::all(std::numeric_limits<double>::max());
+  return {Eigen::internal::pand(x.raw, Eigen::internal::pcmp_le(abs(x).raw, most.raw))};
 }
 
 /// The packet with zeros beyond the part.

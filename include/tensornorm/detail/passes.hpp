@@ -2,10 +2,12 @@
 // a block at a time, so that a block is mapped while it is still in cache from being reduced.
 //
 // A reduction R offers
-//   R::inputs                                       how many tensors it reads; for reduce_and_map() alone
-//   r.box(plan, box, a, b)                          two numbers a channel of the box
-//   r.merge(n_before, n_box, a, b, box_a, box_b)    adds a box's numbers to those of the boxes before it
-//   r.complete(plan, box, a)                        makes of a what the pass is to find, when all boxes are merged
+//   R::inputs                  how many tensors it reads; for reduce_and_map() alone
+//   R::Rest                    what it keeps of a channel while boxes are merged, besides two numbers; begins as {}
+//   r.box(plan, box, a, b)     two numbers a channel of the box
+//   r.merge(n_before, n_box, rest, a, b, box_a, box_b)    adds a box's numbers to those of the boxes before it,
+//   r.merge_rest(rest, a, b)   and the rest to both, when all boxes are merged
+//   r.complete(plan, box, a)   makes of a what the pass is to find, after that
 // and a mapping M makes, from the finished numbers of a block of channels, what elementwise.hpp maps with.
 #pragma once
 
@@ -174,21 +176,38 @@ Index scratch_size(const Device& device, const Plan& plan, Index value_bytes) {
   return worth_threads(device, plan, value_bytes) ? 2 * plan.chunks * plan.shape.channels : 0;
 }
 
+/// Merges the numbers of a block's other chunks with those of its first, in a and b: [channels of the block]. They come
+/// from numbers_of(chunk, box, act), which calls act(box_a, box_b) once.
+template <typename R, typename NumbersOf>
+[[gnu::noinline]] void merge_chunks(const Plan& plan, Index block, const R& r, double* a, double* b,
+                                    const NumbersOf& numbers_of) {
+  typename R::Rest rest[block_lanes] = {};
+  const Box start = plan.box(block, 0);
+  Index before = start.per_channel();
+  for (Index chunk = 1; chunk < plan.chunks; ++chunk) {
+    const Box box = plan.box(block, chunk);
+    numbers_of(chunk, box, [&](const double* box_a, const double* box_b) {
+      for (Index c = 0; c < box.channels(); ++c) {
+        r.merge(before, box.per_channel(), rest[c], a[c], b[c], box_a[c], box_b[c]);
+      }
+    });
+    before += box.per_channel();
+  }
+  for (Index c = 0; c < start.channels(); ++c) r.merge_rest(rest[c], a[c], b[c]);
+}
+
 /// a and b of one block of channels, chunk after chunk. a, b: double [C].
 template <typename R>
 void reduce_block(const Plan& plan, Index block, const R& r, double* a, double* b) {
   const Box start = plan.box(block, 0);
   const Index first = start.channel_begin;
   r.box(plan, start, a + first, b + first);
-  double box_a[block_lanes], box_b[block_lanes];
-  Index before = start.per_channel();
-  for (Index chunk = 1; chunk < plan.chunks; ++chunk) {
-    const Box box = plan.box(block, chunk);
-    r.box(plan, box, box_a, box_b);
-    for (Index c = 0; c < box.channels(); ++c) {
-      r.merge(before, box.per_channel(), a[first + c], b[first + c], box_a[c], box_b[c]);
-    }
-    before += box.per_channel();
+  if (plan.chunks > 1) {
+    merge_chunks(plan, block, r, a + first, b + first, [&](Index, const Box& box, const auto& merge) {
+      double box_a[block_lanes], box_b[block_lanes];
+      r.box(plan, box, box_a, box_b);
+      merge(box_a, box_b);
+    });
   }
   r.complete(plan, start, a + first);
 }
@@ -210,16 +229,13 @@ void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& 
   });
   std::copy_n(partial(0), channels, a);
   std::copy_n(partial(0) + channels, channels, b);
-  Index before = 0;
-  for (Index chunk = 1; chunk < chunks; ++chunk) {
-    before += plan.box(0, chunk - 1).per_channel();
-    const Index n = plan.box(0, chunk).per_channel();
-    for (Index c = 0; c < channels; ++c)
-      r.merge(before, n, a[c], b[c], partial(chunk)[c], partial(chunk)[channels + c]);
-  }
   for (Index block = 0; block < plan.blocks; ++block) {
-    const Box any = plan.box(block, 0);
-    r.complete(plan, any, a + any.channel_begin);
+    const Box start = plan.box(block, 0);
+    const Index first = start.channel_begin;
+    merge_chunks(plan, block, r, a + first, b + first, [&](Index chunk, const Box&, const auto& merge) {
+      merge(partial(chunk) + first, partial(chunk) + channels + first);
+    });
+    r.complete(plan, start, a + first);
   }
 }
 

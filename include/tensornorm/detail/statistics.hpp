@@ -202,12 +202,14 @@ struct MomentsReduction {
   void box(const Plan& plan, const Box& box, double* mean, double* m2, const Companion& companion = {}) const {
     box_moments(plan, box, x, Origins<T>(plan, box, x), mean, m2, companion);
   }
-  static void merge(Index before, Index count, double& mean, double& m2, double box_mean, double box_m2) {
+  struct Rest {};
+  static void merge(Index before, Index count, Rest&, double& mean, double& m2, double box_mean, double box_m2) {
     const Moments all = tensornorm::merge(Moments{static_cast<double>(before), mean, m2},
                                           Moments{static_cast<double>(count), box_mean, box_m2});
     mean = all.mean;
     m2 = all.m2;
   }
+  static void merge_rest(const Rest&, double&, double&) {}
   void complete(const Plan& plan, const Box& box, double* mean) const {
     const Origins<T> origins(plan, box, x);
     for (Index c = 0; c < box.channels(); ++c) mean[c] = origins.add_to(mean[c], c);

@@ -4,65 +4,15 @@
 // All sums are taken in lanes of double, whatever memory holds. A product of two floats is exact there and in range,
 // and 29 bits are spare, so rounding errors of float values do not depend on the values, which may repeat or lie far
 // apart. (Float lanes were up to a half faster, and lost promised digits where a few values come again and again.)
-// Chains of additions are short nevertheless, for the sake of doubles.
+// Chains of additions are short nevertheless, for the sake of doubles, and see totals.hpp.
 //
 // The order of every sum depends on the shape alone, and is the same in every lane, so neither a channel's place nor
 // the alignment of a pointer changes a bit.
 #pragma once
 
-#include "patch.hpp"
+#include "totals.hpp"
 
 namespace tensornorm { inline namespace v0 { namespace detail {
-
-/// The sums of a packet of channels, still in lanes.
-struct LanesOfChannels {
-  Packet<double> u[width<double>], uv[width<double>];
-
-  /// Zeros, but for the first ones, `to_set` of them, which are to be set.
-  explicit LanesOfChannels(Index to_set = 0) {
-    for (Index k = to_set; k < width<double>; ++k) u[k] = uv[k] = Packet<double>::all(0);
-  }
-  void set(Index k, const PacketSums& sums) {
-    u[k] = sums.u;
-    uv[k] = sums.uv;
-  }
-  void add(Index k, const PacketSums& sums) {
-    u[k] = u[k] + sums.u;
-    uv[k] = uv[k] + sums.uv;
-  }
-};
-
-/// Sums of u, and of u*v, of every channel: double [channels] each.
-struct alignas(cache_line) ChannelSums {
-  double u[block_lanes];
-  double uv[block_lanes];
-
-  /// Sums up the lanes of channels from the given one on, a multiple of width<double>.
-  void set(Index channel, const LanesOfChannels& of_channels) {
-    store(u + channel, reduce_add_each(of_channels.u));
-    store(uv + channel, reduce_add_each(of_channels.uv));
-  }
-};
-
-/// Adds lanes up into channels, pairwise: [fold, channels, inner] -> [channels]. Overwrites a_lane.
-inline void gather(double* a_lane, Index channels, Index inner, Index fold, double* a_channel) {
-  const Index row = channels * inner;
-  while (fold > 1) {
-    const Index half = (fold + 1) / 2;
-    for (Index l = 0; l < (fold - half) * row; ++l) a_lane[l] += a_lane[half * row + l];
-    fold = half;
-  }
-  if (inner == 1) {
-    std::copy_n(a_lane, channels, a_channel);
-    return;
-  }
-  for (Index c = 0; c < channels; ++c) {
-    Packet<double> sum = Packet<double>::all(0);
-    for_each_packet<double>(inner,
-                            [&](Index l, auto extent) { sum = sum + load<double>(a_lane + c * inner + l, extent); });
-    a_channel[c] = reduce_add(sum);
-  }
-}
 
 // `Terms` names the tensors that are read, Terms::inputs of them, of Terms::Value: terms.u(offset, centre, extent) and
 // terms.v(u, offset, centre, extent) are the factors at the elements from `offset` on, centre being their channels'
@@ -92,7 +42,6 @@ struct Column {
 template <typename Walk, typename Asking, typename Terms>
 [[gnu::flatten, gnu::noinline]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms,
                                               const double* centre, ChannelSums& sums) {
-  static_assert(block_lanes % 64 == 0, "a last packet stays inside arrays of block_lanes");
   const Index inner = plan.shape.inner, channels = box.channels(), lanes = plan.fold * channels * inner;
   const bool lane_a_channel = lanes == channels;  // then nothing is spread, and nothing gathered
   alignas(cache_line) double spread_centre[block_lanes];
@@ -100,10 +49,7 @@ template <typename Walk, typename Asking, typename Terms>
   ChannelSums& into = lane_a_channel ? sums : lane_sums;
   if (!lane_a_channel) spread(centre, channels, inner, plan.fold, spread_centre);
   const double* const lane_centre = lane_a_channel ? centre : spread_centre;
-  for_each_packet<double>(lanes, [&](Index l, auto) {
-    store(into.u + l, Packet<double>::all(0));
-    store(into.uv + l, Packet<double>::all(0));
-  });
+  LaneTotals<typename Terms::Value> totals(into, lanes);
 
   const Index stride = plan.fold * plan.shape.channels * inner;
   const auto patch = [&](Index outer, Index rows, Index patch_lanes) {
@@ -111,19 +57,17 @@ template <typename Walk, typename Asking, typename Terms>
     const auto column_at = [&](Index l, auto extent) {
       return Column<Terms, decltype(extent)>{terms, first + l, stride, load<double>(lane_centre + l, extent), extent};
     };
-    const auto add = [&](Index, Index, Index l, const PacketSums& s) {
-      store(into.u + l, load<double>(into.u + l) + s.u);
-      store(into.uv + l, load<double>(into.uv + l) + s.uv);
-    };
+    const auto add = [&](Index, Index, Index l, const PacketSums& s) { totals.add(l, s); };
     sum_patch(Walk{}, rows, patch_lanes, ahead_of_rows<Asking, Terms>(stride, patch_lanes), column_at, add);
   };
   const Index rows = (box.outer_end - box.outer_begin) / plan.fold;
   const Index rest = (box.outer_end - box.outer_begin) % plan.fold;
   patch(box.outer_begin, rows, lanes);
   if (rest > 0) patch(box.outer_end - rest, 1, rest * channels * inner);
+  totals.finish();
   if (lane_a_channel) return;
-  gather(lane_sums.u, channels, inner, plan.fold, sums.u);
-  gather(lane_sums.uv, channels, inner, plan.fold, sums.uv);
+  gather<typename Terms::Value>(lane_sums.u, channels, inner, plan.fold, sums.u);
+  gather<typename Terms::Value>(lane_sums.uv, channels, inner, plan.fold, sums.uv);
 }
 
 // A run is summed in pieces, and the pieces in turn, so that double rounds less: neither a piece nor a chunk of pieces
@@ -148,17 +92,17 @@ template <typename Terms, typename Asking, typename Beside>
 PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows, Index lanes, Index stride,
                      const Asking& ahead, const Beside& beside) {
   const auto centres = Packet<double>::all(centre);
-  PacketSums sum = PacketSums::zero();
+  Total<typename Terms::Value> total;
   sum_patch(
       ByPackets{}, rows, lanes, ahead,
       [&](Index l, auto extent) {
         return Column<Terms, decltype(extent)>{terms, first + l, stride, centres, extent};
       },
       [&](Index row, Index height, Index, const PacketSums& s) {
-        sum = sum + s;
+        total.add(s);
         beside(row, height);
       });
-  return sum;
+  return total.sum();
 }
 
 template <typename Asking, typename Terms>
@@ -170,23 +114,26 @@ template <typename Asking, typename Terms>
   static_assert(neighbours % W == 0);
   for (Index group = 0; group < box.channels(); group += neighbours) {
     const Index end = std::min(group + neighbours, box.channels());
-    LanesOfChannels totals[neighbours / W];
+    Total<typename Terms::Value> totals[neighbours];
     for (Index o = box.outer_begin; o < box.outer_end; o += step) {
       const Index rows = std::min(step, box.outer_end - o);
       for (Index c = group; c < end; ++c) {
         const Index first = plan.shape.offset(o, box.channel_begin + c, box.inner_begin);
-        const auto sum = sum_piece(terms, centre[c], first, rows, run, stride, ahead, [](Index, Index) {});
-        totals[(c - group) / W].add(c % W, sum);
+        totals[c - group].add(sum_piece(terms, centre[c], first, rows, run, stride, ahead, [](Index, Index) {}));
       }
     }
-    for (Index c = group; c < end; c += W) sums.set(c, totals[(c - group) / W]);
+    for (Index c = group; c < end; c += W) {
+      LanesOfChannels of_channels(W);
+      for (Index k = 0; k < W; ++k) of_channels.set(k, totals[c - group + k].sum());
+      sums.set(c, of_channels);
+    }
   }
 }
 
 /// Adds the sums over the run at [first, first + length) of one channel to `total`.
 template <typename Terms, typename Asking, typename Beside>
 void add_run(const Terms& terms, double centre, Index first, Index length, const Asking& ahead, const Beside& beside,
-             PacketSums& total) {
+             Total<typename Terms::Value>& total) {
   constexpr Index W = width<double>;
   for (Index end = first + length, at = first; at < end; at += piece_values) {
     const Index count = std::min(end - at, piece_values), whole = round_down(count, W);
@@ -196,7 +143,7 @@ void add_run(const Terms& terms, double centre, Index first, Index length, const
       sum = sum + sum_piece(terms, centre, at + whole, 1, count - whole, 0, ahead,
                             [&](Index, Index) { beside(at + whole, count - whole); });
     }
-    total = total + sum;  // once a piece: there may be hundreds, and every addition may round the same way
+    total.add(sum);  // once a piece: there may be hundreds
   }
 }
 
@@ -211,13 +158,13 @@ template <typename Asking, typename Terms, typename Companion>
     LanesOfChannels totals(end - group);
     for (Index c = group; c < end; ++c, of_channel += plan.shape.inner) {
       const auto beside = companion.of_channel(c);
-      PacketSums total = PacketSums::zero();
+      Total<typename Terms::Value> total;
       Index first = of_channel;
       for (Index r = 0; r < rows; ++r, first += stride) {
         const auto ahead = ahead_of_run<Asking, Terms>(plan.shape, box, r, first);
         add_run(terms, centre[c], first, length, ahead, beside, total);
       }
-      totals.set(c - group, total);
+      totals.set(c - group, total.sum());
     }
     sums.set(group, totals);
   }

@@ -1,0 +1,130 @@
+// Sums of sums: those of tiles (patch.hpp) added up in registers or in memory, and lanes added up into channels.
+//
+// Doubles have no bits to spare, and in a chain of additions of a few values that come again and again all may round
+// the same way. So what is rounded off is added up too, where values are doubles: the sums of thousands of tiles are
+// then as good as that of one.
+#pragma once
+
+#include "patch.hpp"
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+/// Whether what is rounded off is kept, in sums over memory of type Value.
+template <typename Value>
+inline constexpr bool keeps_rest = std::is_same_v<Value, double>;
+
+/// What a + b rounds off (Knuth, The Art of Computer Programming 2, section 4.2.2). NaN where the sum is infinite. V: a
+/// double, or a packet of them.
+template <typename V>
+V rest_of(V a, V b) {
+  const V sum = a + b, of_b = sum - a, of_a = sum - of_b;
+  return (a - of_a) + (b - of_b);
+}
+inline PacketSums rest_of(const PacketSums& a, const PacketSums& b) { return {rest_of(a.u, b.u), rest_of(a.uv, b.uv)}; }
+
+/// A sum, and what was rounded off on the way.
+inline PacketSums with_rest(const PacketSums& sum, const PacketSums& rest) {
+  return sum + PacketSums{finite_or_zero(rest.u), finite_or_zero(rest.uv)};
+}
+
+/// Adds up sums over values of type Value.
+template <typename Value>
+class Total {
+ public:
+  void add(const PacketSums& more) {
+    if constexpr (keeps_rest<Value>) rest_ = rest_ + rest_of(sum_, more);
+    sum_ = sum_ + more;
+  }
+  PacketSums sum() const {
+    if constexpr (keeps_rest<Value>) return with_rest(sum_, rest_);
+    return sum_;
+  }
+
+ private:
+  PacketSums sum_ = PacketSums::zero(), rest_ = PacketSums::zero();
+};
+
+/// The sums of a packet of channels, still in lanes.
+struct LanesOfChannels {
+  Packet<double> u[width<double>], uv[width<double>];
+
+  /// Zeros, but for the first ones, `to_set` of them, which are to be set.
+  explicit LanesOfChannels(Index to_set = 0) {
+    for (Index k = to_set; k < width<double>; ++k) u[k] = uv[k] = Packet<double>::all(0);
+  }
+  void set(Index k, const PacketSums& sums) {
+    u[k] = sums.u;
+    uv[k] = sums.uv;
+  }
+};
+
+/// Sums of u, and of u*v, of every channel, or of every lane of a row: double [channels] or [lanes] each.
+struct alignas(cache_line) ChannelSums {
+  double u[block_lanes];
+  double uv[block_lanes];
+
+  PacketSums at(Index lane) const { return {load<double>(u + lane), load<double>(uv + lane)}; }
+  void set(Index lane, const PacketSums& sums) {
+    store(u + lane, sums.u);
+    store(uv + lane, sums.uv);
+  }
+  /// Sums up the lanes of channels from the given one on, a multiple of width<double>.
+  void set(Index channel, const LanesOfChannels& of_channels) {
+    store(u + channel, reduce_add_each(of_channels.u));
+    store(uv + channel, reduce_add_each(of_channels.uv));
+  }
+};
+
+/// As Total, for `lanes` lanes of a row: their sums, in memory.
+template <typename Value>
+class LaneTotals {
+ public:
+  LaneTotals(ChannelSums& sums, Index lanes) : sums_(sums), lanes_(lanes) {
+    static_assert(block_lanes % 64 == 0, "a last packet stays inside arrays of block_lanes");
+    for_each_packet<double>(lanes, [&](Index l, auto) {
+      sums.set(l, PacketSums::zero());
+      if constexpr (keeps_rest<Value>) rest_.set(l, PacketSums::zero());
+    });
+  }
+  void add(Index l, const PacketSums& more) {
+    const PacketSums sum = sums_.at(l);
+    if constexpr (keeps_rest<Value>) rest_.set(l, rest_.at(l) + rest_of(sum, more));
+    sums_.set(l, sum + more);
+  }
+  /// Once all are added.
+  void finish() {
+    if constexpr (keeps_rest<Value>) {
+      for_each_packet<double>(lanes_, [&](Index l, auto) { sums_.set(l, with_rest(sums_.at(l), rest_.at(l))); });
+    }
+  }
+
+ private:
+  struct Nothing {};
+  ChannelSums& sums_;
+  Index lanes_;
+  std::conditional_t<keeps_rest<Value>, ChannelSums, Nothing> rest_;
+};
+
+/// Adds lanes up into channels: [fold, channels, inner] -> [channels], first over fold, pairwise. Overwrites a_lane.
+template <typename Value>
+void gather(double* a_lane, Index channels, Index inner, Index fold, double* a_channel) {
+  const Index row = channels * inner;
+  while (fold > 1) {
+    const Index half = (fold + 1) / 2;
+    for (Index l = 0; l < (fold - half) * row; ++l) a_lane[l] += a_lane[half * row + l];
+    fold = half;
+  }
+  if (inner == 1) {
+    std::copy_n(a_lane, channels, a_channel);
+    return;
+  }
+  for (Index c = 0; c < channels; ++c) {
+    Total<Value> total;
+    for_each_packet<double>(inner, [&](Index l, auto extent) {
+      total.add({load<double>(a_lane + c * inner + l, extent), Packet<double>::all(0)});
+    });
+    a_channel[c] = reduce_add(total.sum().u);
+  }
+}
+
+}}}  // namespace tensornorm::v0::detail
