@@ -1341,6 +1341,12 @@ Packet<Lane> at_most(Packet<Lane> a, Packet<Lane> b) {
   return {Eigen::internal::pand(Eigen::internal::pcmp_le(a.raw, b.raw), Packet<Lane>::all(1).raw)};
 }
 
+/// The packet with zeros in place of NaN and infinities.
+inline Packet<double> finite_or_zero(Packet<double> x) {
+  const auto most = Packet<double>::all(std::numeric_limits<double>::max());
+  return {Eigen::internal::pand(x.raw, Eigen::internal::pcmp_le(abs(x).raw, most.raw))};
+}
+
 /// The packet with zeros beyond the part.
 template <typename Lane>
 Packet<Lane> keep(Packet<Lane> packet, Whole) {
@@ -2094,10 +2100,17 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
 // All sums are taken in lanes of double, whatever memory holds. A product of two floats is exact there and in range,
 // and 29 bits are spare, so rounding errors of float values do not depend on the values, which may repeat or lie far
 // apart. (Float lanes were up to a half faster, and lost promised digits where a few values come again and again.)
-// Chains of additions are short nevertheless, for the sake of doubles.
+// Chains of additions are short nevertheless, for the sake of doubles; and see totals.hpp.
 //
 // The order of every sum depends on the shape alone, and is the same in every lane, so neither a channel's place nor
 // the alignment of a pointer changes a bit.
+
+// ---- tensornorm/detail/totals.hpp
+// Sums of sums: those of tiles (patch.hpp) added up in registers or in memory, and lanes added up into channels.
+//
+// Doubles have no bits to spare, and in a chain of additions of a few values that come again and again all may round
+// the same way. So what is rounded off can be added up too, as Terms::keeps_rest says: sums over thousands of tiles are
+// then as good as those of one.
 
 // ---- tensornorm/detail/patch.hpp
 // Sums over a patch of memory, rows of lanes, in registers: the inner loops of every reduction. What is summed, u and
@@ -2326,6 +2339,37 @@ void sum_patch(ByPackets, Index rows, Index lanes, const Asking& ahead, const Co
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
+/// What a + b rounds off (Knuth, The Art of Computer Programming 2, section 4.2.2). NaN where the sum is infinite. V: a
+/// double, or a packet of them.
+template <typename V>
+V rest_of(V a, V b) {
+  const V sum = a + b, of_b = sum - a, of_a = sum - of_b;
+  return (a - of_a) + (b - of_b);
+}
+inline PacketSums rest_of(const PacketSums& a, const PacketSums& b) { return {rest_of(a.u, b.u), rest_of(a.uv, b.uv)}; }
+
+/// A sum, and what was rounded off on the way.
+inline PacketSums with_rest(const PacketSums& sum, const PacketSums& rest) {
+  return sum + PacketSums{finite_or_zero(rest.u), finite_or_zero(rest.uv)};
+}
+
+/// Adds up sums of Terms.
+template <typename Terms>
+class Total {
+ public:
+  void add(const PacketSums& more) {
+    if constexpr (Terms::keeps_rest) rest_ = rest_ + rest_of(sum_, more);
+    sum_ = sum_ + more;
+  }
+  PacketSums sum() const {
+    if constexpr (Terms::keeps_rest) return with_rest(sum_, rest_);
+    return sum_;
+  }
+
+ private:
+  PacketSums sum_ = PacketSums::zero(), rest_ = PacketSums::zero();
+};
+
 /// The sums of a packet of channels, still in lanes.
 struct LanesOfChannels {
   Packet<double> u[width<double>], uv[width<double>];
@@ -2338,17 +2382,18 @@ struct LanesOfChannels {
     u[k] = sums.u;
     uv[k] = sums.uv;
   }
-  void add(Index k, const PacketSums& sums) {
-    u[k] = u[k] + sums.u;
-    uv[k] = uv[k] + sums.uv;
-  }
 };
 
-/// Sums of u, and of u*v, of every channel: double [channels] each.
+/// Sums of u, and of u*v, of every channel, or of every lane of a row: double [channels] or [lanes] each.
 struct alignas(cache_line) ChannelSums {
   double u[block_lanes];
   double uv[block_lanes];
 
+  PacketSums at(Index lane) const { return {load<double>(u + lane), load<double>(uv + lane)}; }
+  void set(Index lane, const PacketSums& sums) {
+    store(u + lane, sums.u);
+    store(uv + lane, sums.uv);
+  }
   /// Sums up the lanes of channels from the given one on, a multiple of width<double>.
   void set(Index channel, const LanesOfChannels& of_channels) {
     store(u + channel, reduce_add_each(of_channels.u));
@@ -2356,8 +2401,39 @@ struct alignas(cache_line) ChannelSums {
   }
 };
 
-/// Adds lanes up into channels, pairwise: [fold, channels, inner] -> [channels]. Overwrites a_lane.
-inline void gather(double* a_lane, Index channels, Index inner, Index fold, double* a_channel) {
+/// As Total, for `lanes` lanes of a row: their sums, in memory.
+template <typename Terms>
+class LaneTotals {
+ public:
+  LaneTotals(ChannelSums& sums, Index lanes) : sums_(sums), lanes_(lanes) {
+    static_assert(block_lanes % 64 == 0, "a last packet stays inside arrays of block_lanes");
+    for_each_packet<double>(lanes, [&](Index l, auto) {
+      sums.set(l, PacketSums::zero());
+      if constexpr (Terms::keeps_rest) rest_.set(l, PacketSums::zero());
+    });
+  }
+  void add(Index l, const PacketSums& more) {
+    const PacketSums sum = sums_.at(l);
+    if constexpr (Terms::keeps_rest) rest_.set(l, rest_.at(l) + rest_of(sum, more));
+    sums_.set(l, sum + more);
+  }
+  /// Once all are added.
+  void finish() {
+    if constexpr (Terms::keeps_rest) {
+      for_each_packet<double>(lanes_, [&](Index l, auto) { sums_.set(l, with_rest(sums_.at(l), rest_.at(l))); });
+    }
+  }
+
+ private:
+  struct Nothing {};
+  ChannelSums& sums_;
+  Index lanes_;
+  std::conditional_t<Terms::keeps_rest, ChannelSums, Nothing> rest_;
+};
+
+/// Adds lanes up into channels: [fold, channels, inner] -> [channels], first over fold, pairwise. Overwrites a_lane.
+template <typename Terms>
+void gather(double* a_lane, Index channels, Index inner, Index fold, double* a_channel) {
   const Index row = channels * inner;
   while (fold > 1) {
     const Index half = (fold + 1) / 2;
@@ -2369,16 +2445,21 @@ inline void gather(double* a_lane, Index channels, Index inner, Index fold, doub
     return;
   }
   for (Index c = 0; c < channels; ++c) {
-    Packet<double> sum = Packet<double>::all(0);
-    for_each_packet<double>(inner,
-                            [&](Index l, auto extent) { sum = sum + load<double>(a_lane + c * inner + l, extent); });
-    a_channel[c] = reduce_add(sum);
+    Total<Terms> total;
+    for_each_packet<double>(inner, [&](Index l, auto extent) {
+      total.add({load<double>(a_lane + c * inner + l, extent), Packet<double>::all(0)});
+    });
+    a_channel[c] = reduce_add(total.sum().u);
   }
 }
 
-// `Terms` names the tensors that are read, Terms::inputs of them, of Terms::Value: terms.u(offset, centre, extent) and
-// terms.v(u, offset, centre, extent) are the factors at the elements from `offset` on, centre being their channels'
-// number (a pivot, a mean).
+}}}  // namespace tensornorm::v0::detail
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+// `Terms` names the tensors that are read, Terms::inputs of them, of Terms::Value, and says whether Terms::keeps_rest,
+// as in totals.hpp: terms.u(offset, centre, extent) and terms.v(u, offset, centre, extent) are the factors at the
+// elements from `offset` on, centre being their channels' number (a pivot, a mean).
 
 /// The factors down a column: at rows `stride` apart from offset `first` on. Lanes beyond a Part add nothing.
 template <typename Terms, typename Extent>
@@ -2404,7 +2485,6 @@ struct Column {
 template <typename Walk, typename Asking, typename Terms>
 [[gnu::flatten, gnu::noinline]] void sum_rows(const Plan& plan, const Box& box, const Terms& terms,
                                               const double* centre, ChannelSums& sums) {
-  static_assert(block_lanes % 64 == 0, "a last packet stays inside arrays of block_lanes");
   const Index inner = plan.shape.inner, channels = box.channels(), lanes = plan.fold * channels * inner;
   const bool lane_a_channel = lanes == channels;  // then nothing is spread, and nothing gathered
   alignas(cache_line) double spread_centre[block_lanes];
@@ -2412,10 +2492,7 @@ template <typename Walk, typename Asking, typename Terms>
   ChannelSums& into = lane_a_channel ? sums : lane_sums;
   if (!lane_a_channel) spread(centre, channels, inner, plan.fold, spread_centre);
   const double* const lane_centre = lane_a_channel ? centre : spread_centre;
-  for_each_packet<double>(lanes, [&](Index l, auto) {
-    store(into.u + l, Packet<double>::all(0));
-    store(into.uv + l, Packet<double>::all(0));
-  });
+  LaneTotals<Terms> totals(into, lanes);
 
   const Index stride = plan.fold * plan.shape.channels * inner;
   const auto patch = [&](Index outer, Index rows, Index patch_lanes) {
@@ -2423,19 +2500,17 @@ template <typename Walk, typename Asking, typename Terms>
     const auto column_at = [&](Index l, auto extent) {
       return Column<Terms, decltype(extent)>{terms, first + l, stride, load<double>(lane_centre + l, extent), extent};
     };
-    const auto add = [&](Index, Index, Index l, const PacketSums& s) {
-      store(into.u + l, load<double>(into.u + l) + s.u);
-      store(into.uv + l, load<double>(into.uv + l) + s.uv);
-    };
+    const auto add = [&](Index, Index, Index l, const PacketSums& s) { totals.add(l, s); };
     sum_patch(Walk{}, rows, patch_lanes, ahead_of_rows<Asking, Terms>(stride, patch_lanes), column_at, add);
   };
   const Index rows = (box.outer_end - box.outer_begin) / plan.fold;
   const Index rest = (box.outer_end - box.outer_begin) % plan.fold;
   patch(box.outer_begin, rows, lanes);
   if (rest > 0) patch(box.outer_end - rest, 1, rest * channels * inner);
+  totals.finish();
   if (lane_a_channel) return;
-  gather(lane_sums.u, channels, inner, plan.fold, sums.u);
-  gather(lane_sums.uv, channels, inner, plan.fold, sums.uv);
+  gather<Terms>(lane_sums.u, channels, inner, plan.fold, sums.u);
+  gather<Terms>(lane_sums.uv, channels, inner, plan.fold, sums.uv);
 }
 
 // A run is summed in pieces, and the pieces in turn, so that double rounds less: neither a piece nor a chunk of pieces
@@ -2460,17 +2535,17 @@ template <typename Terms, typename Asking, typename Beside>
 PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows, Index lanes, Index stride,
                      const Asking& ahead, const Beside& beside) {
   const auto centres = Packet<double>::all(centre);
-  PacketSums sum = PacketSums::zero();
+  Total<Terms> total;
   sum_patch(
       ByPackets{}, rows, lanes, ahead,
       [&](Index l, auto extent) {
         return Column<Terms, decltype(extent)>{terms, first + l, stride, centres, extent};
       },
       [&](Index row, Index height, Index, const PacketSums& s) {
-        sum = sum + s;
+        total.add(s);
         beside(row, height);
       });
-  return sum;
+  return total.sum();
 }
 
 template <typename Asking, typename Terms>
@@ -2482,23 +2557,26 @@ template <typename Asking, typename Terms>
   static_assert(neighbours % W == 0);
   for (Index group = 0; group < box.channels(); group += neighbours) {
     const Index end = std::min(group + neighbours, box.channels());
-    LanesOfChannels totals[neighbours / W];
+    Total<Terms> totals[neighbours];
     for (Index o = box.outer_begin; o < box.outer_end; o += step) {
       const Index rows = std::min(step, box.outer_end - o);
       for (Index c = group; c < end; ++c) {
         const Index first = plan.shape.offset(o, box.channel_begin + c, box.inner_begin);
-        const auto sum = sum_piece(terms, centre[c], first, rows, run, stride, ahead, [](Index, Index) {});
-        totals[(c - group) / W].add(c % W, sum);
+        totals[c - group].add(sum_piece(terms, centre[c], first, rows, run, stride, ahead, [](Index, Index) {}));
       }
     }
-    for (Index c = group; c < end; c += W) sums.set(c, totals[(c - group) / W]);
+    for (Index c = group; c < end; c += W) {
+      LanesOfChannels of_channels(W);
+      for (Index k = 0; k < W; ++k) of_channels.set(k, totals[c - group + k].sum());
+      sums.set(c, of_channels);
+    }
   }
 }
 
 /// Adds the sums over the run at [first, first + length) of one channel to `total`.
 template <typename Terms, typename Asking, typename Beside>
 void add_run(const Terms& terms, double centre, Index first, Index length, const Asking& ahead, const Beside& beside,
-             PacketSums& total) {
+             Total<Terms>& total) {
   constexpr Index W = width<double>;
   for (Index end = first + length, at = first; at < end; at += piece_values) {
     const Index count = std::min(end - at, piece_values), whole = round_down(count, W);
@@ -2508,7 +2586,7 @@ void add_run(const Terms& terms, double centre, Index first, Index length, const
       sum = sum + sum_piece(terms, centre, at + whole, 1, count - whole, 0, ahead,
                             [&](Index, Index) { beside(at + whole, count - whole); });
     }
-    total = total + sum;  // once a piece: there may be hundreds, and every addition may round the same way
+    total.add(sum);  // once a piece: there may be hundreds
   }
 }
 
@@ -2523,13 +2601,13 @@ template <typename Asking, typename Terms, typename Companion>
     LanesOfChannels totals(end - group);
     for (Index c = group; c < end; ++c, of_channel += plan.shape.inner) {
       const auto beside = companion.of_channel(c);
-      PacketSums total = PacketSums::zero();
+      Total<Terms> total;
       Index first = of_channel;
       for (Index r = 0; r < rows; ++r, first += stride) {
         const auto ahead = ahead_of_run<Asking, Terms>(plan.shape, box, r, first);
         add_run(terms, centre[c], first, length, ahead, beside, total);
       }
-      totals.set(c - group, total);
+      totals.set(c - group, total.sum());
     }
     sums.set(group, totals);
   }
@@ -2575,6 +2653,7 @@ template <typename T>
 struct GradientTerms {
   using Value = T;
   static constexpr int inputs = 2;
+  static constexpr bool keeps_rest = std::is_same_v<T, double>;
   const T* x;
   const T* dy;
   void prefetch(Index offset) const {
@@ -2613,9 +2692,23 @@ struct GradientReduction {
   void box(const Plan& plan, const Box& box, double* sum_dy, double* sum_dy_dev) const {
     box_gradient_sums(plan, box, x, dy, mean + box.channel_begin, sum_dy, sum_dy_dev);
   }
-  static void merge(Index, Index, double& sum_dy, double& sum_dy_dev, double box_sum_dy, double box_sum_dy_dev) {
+  static constexpr bool keeps_rest = GradientTerms<T>::keeps_rest;
+  struct Rest {  // what was rounded off
+    double dy, dy_dev;
+  };
+  static void merge(Index, Index, Rest& rest, double& sum_dy, double& sum_dy_dev, double box_sum_dy,
+                    double box_sum_dy_dev) {
+    if constexpr (keeps_rest) {
+      rest.dy += rest_of(sum_dy, box_sum_dy);
+      rest.dy_dev += rest_of(sum_dy_dev, box_sum_dy_dev);
+    }
     sum_dy += box_sum_dy;
     sum_dy_dev += box_sum_dy_dev;
+  }
+  static void merge_rest(const Rest& rest, double& sum_dy, double& sum_dy_dev) {
+    if (!keeps_rest) return;
+    if (std::isfinite(rest.dy)) sum_dy += rest.dy;
+    if (std::isfinite(rest.dy_dev)) sum_dy_dev += rest.dy_dev;
   }
   static void complete(const Plan&, const Box&, double*) {}
 };
@@ -2716,10 +2809,12 @@ struct GradientEval {
 // a block at a time, so that a block is mapped while it is still in cache from being reduced.
 //
 // A reduction R offers
-//   R::inputs                                       how many tensors it reads; for reduce_and_map() alone
-//   r.box(plan, box, a, b)                          two numbers a channel of the box
-//   r.merge(n_before, n_box, a, b, box_a, box_b)    adds a box's numbers to those of the boxes before it
-//   r.complete(plan, box, a)                        makes of a what the pass is to find, when all boxes are merged
+//   R::inputs                  how many tensors it reads; for reduce_and_map() alone
+//   R::Rest                    what it keeps of a channel while boxes are merged, besides two numbers; begins as {}
+//   r.box(plan, box, a, b)     two numbers a channel of the box
+//   r.merge(n_before, n_box, rest, a, b, box_a, box_b)    adds a box's numbers to those of the boxes before it,
+//   r.merge_rest(rest, a, b)   and the rest to both, when all boxes are merged
+//   r.complete(plan, box, a)   makes of a what the pass is to find, after that
 // and a mapping M makes, from the finished numbers of a block of channels, what elementwise.hpp maps with.
 
 // ---- tensornorm/detail/parallel.hpp
@@ -3008,21 +3103,38 @@ Index scratch_size(const Device& device, const Plan& plan, Index value_bytes) {
   return worth_threads(device, plan, value_bytes) ? 2 * plan.chunks * plan.shape.channels : 0;
 }
 
+/// Merges the numbers of a block's other chunks with those of its first, in a and b: [channels of the block]. They come
+/// from numbers_of(chunk, box, act), which calls act(box_a, box_b) once.
+template <typename R, typename NumbersOf>
+[[gnu::noinline]] void merge_chunks(const Plan& plan, Index block, const R& r, double* a, double* b,
+                                    const NumbersOf& numbers_of) {
+  typename R::Rest rest[block_lanes] = {};
+  const Box start = plan.box(block, 0);
+  Index before = start.per_channel();
+  for (Index chunk = 1; chunk < plan.chunks; ++chunk) {
+    const Box box = plan.box(block, chunk);
+    numbers_of(chunk, box, [&](const double* box_a, const double* box_b) {
+      for (Index c = 0; c < box.channels(); ++c) {
+        r.merge(before, box.per_channel(), rest[c], a[c], b[c], box_a[c], box_b[c]);
+      }
+    });
+    before += box.per_channel();
+  }
+  for (Index c = 0; c < start.channels(); ++c) r.merge_rest(rest[c], a[c], b[c]);
+}
+
 /// a and b of one block of channels, chunk after chunk. a, b: double [C].
 template <typename R>
 void reduce_block(const Plan& plan, Index block, const R& r, double* a, double* b) {
   const Box start = plan.box(block, 0);
   const Index first = start.channel_begin;
   r.box(plan, start, a + first, b + first);
-  double box_a[block_lanes], box_b[block_lanes];
-  Index before = start.per_channel();
-  for (Index chunk = 1; chunk < plan.chunks; ++chunk) {
-    const Box box = plan.box(block, chunk);
-    r.box(plan, box, box_a, box_b);
-    for (Index c = 0; c < box.channels(); ++c) {
-      r.merge(before, box.per_channel(), a[first + c], b[first + c], box_a[c], box_b[c]);
-    }
-    before += box.per_channel();
+  if (plan.chunks > 1) {
+    merge_chunks(plan, block, r, a + first, b + first, [&](Index, const Box& box, const auto& merge) {
+      double box_a[block_lanes], box_b[block_lanes];
+      r.box(plan, box, box_a, box_b);
+      merge(box_a, box_b);
+    });
   }
   r.complete(plan, start, a + first);
 }
@@ -3044,16 +3156,13 @@ void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& 
   });
   std::copy_n(partial(0), channels, a);
   std::copy_n(partial(0) + channels, channels, b);
-  Index before = 0;
-  for (Index chunk = 1; chunk < chunks; ++chunk) {
-    before += plan.box(0, chunk - 1).per_channel();
-    const Index n = plan.box(0, chunk).per_channel();
-    for (Index c = 0; c < channels; ++c)
-      r.merge(before, n, a[c], b[c], partial(chunk)[c], partial(chunk)[channels + c]);
-  }
   for (Index block = 0; block < plan.blocks; ++block) {
-    const Box any = plan.box(block, 0);
-    r.complete(plan, any, a + any.channel_begin);
+    const Box start = plan.box(block, 0);
+    const Index first = start.channel_begin;
+    merge_chunks(plan, block, r, a + first, b + first, [&](Index chunk, const Box&, const auto& merge) {
+      merge(partial(chunk) + first, partial(chunk) + channels + first);
+    });
+    r.complete(plan, start, a + first);
   }
 }
 
@@ -3129,10 +3238,12 @@ struct InCompany {
   const R& r;
   const Companion& companion;
 
+  using Rest = typename R::Rest;
   void box(const Plan& plan, const Box& box, double* a, double* b) const { r.box(plan, box, a, b, companion); }
-  void merge(Index before, Index count, double& a, double& b, double box_a, double box_b) const {
-    r.merge(before, count, a, b, box_a, box_b);
+  void merge(Index before, Index count, Rest& rest, double& a, double& b, double box_a, double box_b) const {
+    r.merge(before, count, rest, a, b, box_a, box_b);
   }
+  void merge_rest(const Rest& rest, double& a, double& b) const { r.merge_rest(rest, a, b); }
   void complete(const Plan& plan, const Box& box, double* a) const { r.complete(plan, box, a); }
 };
 
@@ -3279,6 +3390,7 @@ template <typename T>
 struct Values {
   using Value = T;
   static constexpr int inputs = 1;
+  static constexpr bool keeps_rest = false;  // chunks are merged by their means, and m2 is a sum of small squares
   const T* x;
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
   template <typename Extent>
@@ -3457,12 +3569,14 @@ struct MomentsReduction {
   void box(const Plan& plan, const Box& box, double* mean, double* m2, const Companion& companion = {}) const {
     box_moments(plan, box, x, Origins<T>(plan, box, x), mean, m2, companion);
   }
-  static void merge(Index before, Index count, double& mean, double& m2, double box_mean, double box_m2) {
+  struct Rest {};
+  static void merge(Index before, Index count, Rest&, double& mean, double& m2, double box_mean, double box_m2) {
     const Moments all = tensornorm::merge(Moments{static_cast<double>(before), mean, m2},
                                           Moments{static_cast<double>(count), box_mean, box_m2});
     mean = all.mean;
     m2 = all.m2;
   }
+  static void merge_rest(const Rest&, double&, double&) {}
   void complete(const Plan& plan, const Box& box, double* mean) const {
     const Origins<T> origins(plan, box, x);
     for (Index c = 0; c < box.channels(); ++c) mean[c] = origins.add_to(mean[c], c);

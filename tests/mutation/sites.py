@@ -27,6 +27,7 @@ TESTS = {
     "state_dict": ["state_dict", "detail/layer_loading"],
     "detail/ahead": ["detail/sums"],
     "detail/backward": ["detail/backward", *VALUES],
+    "detail/beside": ["detail/beside", "threads"],
     "detail/check": ["bad_calls", "bad_inputs", "options", "overlap"],
     "detail/elementwise": ["detail/elementwise", *VALUES, *MEMORY],
     "detail/file": ["detail/file", "npy", "safetensors"],
@@ -46,6 +47,7 @@ TESTS = {
     "detail/safetensors_header": SAFETENSORS[::-1],
     "detail/statistics": ["detail/statistics", *VALUES],
     "detail/sums": ["detail/sums", "detail/statistics", *VALUES, *MEMORY],
+    "detail/totals": ["detail/totals", "detail/sums", "numerics_backward"],
     "detail/traversal": ["detail/traversal", "detail/passes", "functional", "allocation"],
 }
 

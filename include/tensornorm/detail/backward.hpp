@@ -17,6 +17,7 @@ template <typename T>
 struct GradientTerms {
   using Value = T;
   static constexpr int inputs = 2;
+  static constexpr bool keeps_rest = std::is_same_v<T, double>;
   const T* x;
   const T* dy;
   void prefetch(Index offset) const {
@@ -55,12 +56,13 @@ struct GradientReduction {
   void box(const Plan& plan, const Box& box, double* sum_dy, double* sum_dy_dev) const {
     box_gradient_sums(plan, box, x, dy, mean + box.channel_begin, sum_dy, sum_dy_dev);
   }
-  struct Rest {  // what was rounded off; of doubles only, as in totals.hpp
+  static constexpr bool keeps_rest = GradientTerms<T>::keeps_rest;
+  struct Rest {  // what was rounded off
     double dy, dy_dev;
   };
   static void merge(Index, Index, Rest& rest, double& sum_dy, double& sum_dy_dev, double box_sum_dy,
                     double box_sum_dy_dev) {
-    if constexpr (keeps_rest<T>) {
+    if constexpr (keeps_rest) {
       rest.dy += rest_of(sum_dy, box_sum_dy);
       rest.dy_dev += rest_of(sum_dy_dev, box_sum_dy_dev);
     }
@@ -68,7 +70,7 @@ struct GradientReduction {
     sum_dy_dev += box_sum_dy_dev;
   }
   static void merge_rest(const Rest& rest, double& sum_dy, double& sum_dy_dev) {
-    if (!keeps_rest<T>) return;
+    if (!keeps_rest) return;
     if (std::isfinite(rest.dy)) sum_dy += rest.dy;
     if (std::isfinite(rest.dy_dev)) sum_dy_dev += rest.dy_dev;
   }

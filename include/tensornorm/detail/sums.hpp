@@ -4,7 +4,7 @@
 // All sums are taken in lanes of double, whatever memory holds. A product of two floats is exact there and in range,
 // and 29 bits are spare, so rounding errors of float values do not depend on the values, which may repeat or lie far
 // apart. (Float lanes were up to a half faster, and lost promised digits where a few values come again and again.)
-// Chains of additions are short nevertheless, for the sake of doubles, and see totals.hpp.
+// Chains of additions are short nevertheless, for the sake of doubles; and see totals.hpp.
 //
 // The order of every sum depends on the shape alone, and is the same in every lane, so neither a channel's place nor
 // the alignment of a pointer changes a bit.
@@ -14,9 +14,9 @@
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-// `Terms` names the tensors that are read, Terms::inputs of them, of Terms::Value: terms.u(offset, centre, extent) and
-// terms.v(u, offset, centre, extent) are the factors at the elements from `offset` on, centre being their channels'
-// number (a pivot, a mean).
+// `Terms` names the tensors that are read, Terms::inputs of them, of Terms::Value, and says whether Terms::keeps_rest,
+// as in totals.hpp: terms.u(offset, centre, extent) and terms.v(u, offset, centre, extent) are the factors at the
+// elements from `offset` on, centre being their channels' number (a pivot, a mean).
 
 /// The factors down a column: at rows `stride` apart from offset `first` on. Lanes beyond a Part add nothing.
 template <typename Terms, typename Extent>
@@ -49,7 +49,7 @@ template <typename Walk, typename Asking, typename Terms>
   ChannelSums& into = lane_a_channel ? sums : lane_sums;
   if (!lane_a_channel) spread(centre, channels, inner, plan.fold, spread_centre);
   const double* const lane_centre = lane_a_channel ? centre : spread_centre;
-  LaneTotals<typename Terms::Value> totals(into, lanes);
+  LaneTotals<Terms> totals(into, lanes);
 
   const Index stride = plan.fold * plan.shape.channels * inner;
   const auto patch = [&](Index outer, Index rows, Index patch_lanes) {
@@ -66,8 +66,8 @@ template <typename Walk, typename Asking, typename Terms>
   if (rest > 0) patch(box.outer_end - rest, 1, rest * channels * inner);
   totals.finish();
   if (lane_a_channel) return;
-  gather<typename Terms::Value>(lane_sums.u, channels, inner, plan.fold, sums.u);
-  gather<typename Terms::Value>(lane_sums.uv, channels, inner, plan.fold, sums.uv);
+  gather<Terms>(lane_sums.u, channels, inner, plan.fold, sums.u);
+  gather<Terms>(lane_sums.uv, channels, inner, plan.fold, sums.uv);
 }
 
 // A run is summed in pieces, and the pieces in turn, so that double rounds less: neither a piece nor a chunk of pieces
@@ -92,7 +92,7 @@ template <typename Terms, typename Asking, typename Beside>
 PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows, Index lanes, Index stride,
                      const Asking& ahead, const Beside& beside) {
   const auto centres = Packet<double>::all(centre);
-  Total<typename Terms::Value> total;
+  Total<Terms> total;
   sum_patch(
       ByPackets{}, rows, lanes, ahead,
       [&](Index l, auto extent) {
@@ -114,7 +114,7 @@ template <typename Asking, typename Terms>
   static_assert(neighbours % W == 0);
   for (Index group = 0; group < box.channels(); group += neighbours) {
     const Index end = std::min(group + neighbours, box.channels());
-    Total<typename Terms::Value> totals[neighbours];
+    Total<Terms> totals[neighbours];
     for (Index o = box.outer_begin; o < box.outer_end; o += step) {
       const Index rows = std::min(step, box.outer_end - o);
       for (Index c = group; c < end; ++c) {
@@ -133,7 +133,7 @@ template <typename Asking, typename Terms>
 /// Adds the sums over the run at [first, first + length) of one channel to `total`.
 template <typename Terms, typename Asking, typename Beside>
 void add_run(const Terms& terms, double centre, Index first, Index length, const Asking& ahead, const Beside& beside,
-             Total<typename Terms::Value>& total) {
+             Total<Terms>& total) {
   constexpr Index W = width<double>;
   for (Index end = first + length, at = first; at < end; at += piece_values) {
     const Index count = std::min(end - at, piece_values), whole = round_down(count, W);
@@ -158,7 +158,7 @@ template <typename Asking, typename Terms, typename Companion>
     LanesOfChannels totals(end - group);
     for (Index c = group; c < end; ++c, of_channel += plan.shape.inner) {
       const auto beside = companion.of_channel(c);
-      Total<typename Terms::Value> total;
+      Total<Terms> total;
       Index first = of_channel;
       for (Index r = 0; r < rows; ++r, first += stride) {
         const auto ahead = ahead_of_run<Asking, Terms>(plan.shape, box, r, first);

@@ -1,17 +1,13 @@
 // Sums of sums: those of tiles (patch.hpp) added up in registers or in memory, and lanes added up into channels.
 //
 // Doubles have no bits to spare, and in a chain of additions of a few values that come again and again all may round
-// the same way. So what is rounded off is added up too, where values are doubles: the sums of thousands of tiles are
-// then as good as that of one.
+// the same way. So what is rounded off can be added up too, as Terms::keeps_rest says: sums over thousands of tiles are
+// then as good as those of one.
 #pragma once
 
 #include "patch.hpp"
 
 namespace tensornorm { inline namespace v0 { namespace detail {
-
-/// Whether what is rounded off is kept, in sums over memory of type Value.
-template <typename Value>
-inline constexpr bool keeps_rest = std::is_same_v<Value, double>;
 
 /// What a + b rounds off (Knuth, The Art of Computer Programming 2, section 4.2.2). NaN where the sum is infinite. V: a
 /// double, or a packet of them.
@@ -27,16 +23,16 @@ inline PacketSums with_rest(const PacketSums& sum, const PacketSums& rest) {
   return sum + PacketSums{finite_or_zero(rest.u), finite_or_zero(rest.uv)};
 }
 
-/// Adds up sums over values of type Value.
-template <typename Value>
+/// Adds up sums of Terms.
+template <typename Terms>
 class Total {
  public:
   void add(const PacketSums& more) {
-    if constexpr (keeps_rest<Value>) rest_ = rest_ + rest_of(sum_, more);
+    if constexpr (Terms::keeps_rest) rest_ = rest_ + rest_of(sum_, more);
     sum_ = sum_ + more;
   }
   PacketSums sum() const {
-    if constexpr (keeps_rest<Value>) return with_rest(sum_, rest_);
+    if constexpr (Terms::keeps_rest) return with_rest(sum_, rest_);
     return sum_;
   }
 
@@ -76,24 +72,24 @@ struct alignas(cache_line) ChannelSums {
 };
 
 /// As Total, for `lanes` lanes of a row: their sums, in memory.
-template <typename Value>
+template <typename Terms>
 class LaneTotals {
  public:
   LaneTotals(ChannelSums& sums, Index lanes) : sums_(sums), lanes_(lanes) {
     static_assert(block_lanes % 64 == 0, "a last packet stays inside arrays of block_lanes");
     for_each_packet<double>(lanes, [&](Index l, auto) {
       sums.set(l, PacketSums::zero());
-      if constexpr (keeps_rest<Value>) rest_.set(l, PacketSums::zero());
+      if constexpr (Terms::keeps_rest) rest_.set(l, PacketSums::zero());
     });
   }
   void add(Index l, const PacketSums& more) {
     const PacketSums sum = sums_.at(l);
-    if constexpr (keeps_rest<Value>) rest_.set(l, rest_.at(l) + rest_of(sum, more));
+    if constexpr (Terms::keeps_rest) rest_.set(l, rest_.at(l) + rest_of(sum, more));
     sums_.set(l, sum + more);
   }
   /// Once all are added.
   void finish() {
-    if constexpr (keeps_rest<Value>) {
+    if constexpr (Terms::keeps_rest) {
       for_each_packet<double>(lanes_, [&](Index l, auto) { sums_.set(l, with_rest(sums_.at(l), rest_.at(l))); });
     }
   }
@@ -102,11 +98,11 @@ class LaneTotals {
   struct Nothing {};
   ChannelSums& sums_;
   Index lanes_;
-  std::conditional_t<keeps_rest<Value>, ChannelSums, Nothing> rest_;
+  std::conditional_t<Terms::keeps_rest, ChannelSums, Nothing> rest_;
 };
 
 /// Adds lanes up into channels: [fold, channels, inner] -> [channels], first over fold, pairwise. Overwrites a_lane.
-template <typename Value>
+template <typename Terms>
 void gather(double* a_lane, Index channels, Index inner, Index fold, double* a_channel) {
   const Index row = channels * inner;
   while (fold > 1) {
@@ -119,7 +115,7 @@ void gather(double* a_lane, Index channels, Index inner, Index fold, double* a_c
     return;
   }
   for (Index c = 0; c < channels; ++c) {
-    Total<Value> total;
+    Total<Terms> total;
     for_each_packet<double>(inner, [&](Index l, auto extent) {
       total.add({load<double>(a_lane + c * inner + l, extent), Packet<double>::all(0)});
     });
