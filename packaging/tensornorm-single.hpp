@@ -125,8 +125,8 @@ bool fits(From value) {
       const auto real = static_cast<double>(plain_number(static_cast<To>(wide)));
       return real >= -0x1p63 && real < 0x1p63 && static_cast<std::int64_t>(real) == wide;
     } else {
-      return wide >= std::int64_t{std::numeric_limits<To>::min()} &&
-             wide <= std::int64_t{std::numeric_limits<To>::max()};
+      if (wide < 0) return std::is_signed_v<To> && wide >= static_cast<std::int64_t>(std::numeric_limits<To>::min());
+      return static_cast<std::uint64_t>(wide) <= static_cast<std::uint64_t>(std::numeric_limits<To>::max());
     }
   } else {
     static_assert(is_real<To>, "tensornorm: real numbers do not become whole numbers");
@@ -339,7 +339,7 @@ bool is_resizable(const Y& y) {
 }
 
 /// Whether tensors and matrices of type Y come in these sizes. Where they do not, Eigen's resize asserts or, under
-/// NDEBUG, writes past them.
+/// NDEBUG, writes past them; sizes that a tensor's index type cannot count would be cut off.
 template <typename Y, std::size_t Rank>
 constexpr bool comes_in(const Dimensions<Rank>& sizes) {
   if constexpr (is_dense<Y>) {
@@ -349,7 +349,13 @@ constexpr bool comes_in(const Dimensions<Rank>& sizes) {
     return allows(Y::RowsAtCompileTime, Y::MaxRowsAtCompileTime, sizes[0]) &&
            allows(Y::ColsAtCompileTime, Y::MaxColsAtCompileTime, sizes[1]);
   } else {
-    return is_owning_tensor<Y>;
+    typename Y::Index all = 1;
+    bool counted = true;
+    for (const Eigen::Index size : sizes) {
+      counted = counted && size <= Eigen::Index{std::numeric_limits<typename Y::Index>::max()} &&
+                !__builtin_mul_overflow(all, size, &all);
+    }
+    return is_owning_tensor<Y> && counted;
   }
 }
 
@@ -466,6 +472,12 @@ class Array {
   /// Sizes along the axes.
   using Shape = std::vector<std::int64_t>;
 
+  Array(const Array&) = default;
+  Array(Array&&) = default;
+  Array& operator=(Array&&) = default;
+  /// By way of a copy: when memory for that runs out, this array is as it was.
+  Array& operator=(const Array& other) { return *this = Array(other); }
+
   /// The values of `shape`, as many as its sizes multiply to.
   template <typename T>
   Array(Shape shape, std::vector<T> values) : dtype_(detail::dtype_of<T>()), shape_(std::move(shape)) {
@@ -483,6 +495,9 @@ class Array {
     if (count < 0)
       detail::fail_argument("shape should be of sizes that can be counted, not ", detail::shape_text(shape));
     return detail::with_type_of(dtype, [&](auto zero) {
+      if (count > std::numeric_limits<std::int64_t>::max() / std::int64_t{sizeof(zero)}) {
+        detail::fail_argument("shape should be of values that memory can have, not ", detail::shape_text(shape));
+      }
       return Array(shape, std::vector<decltype(zero)>(static_cast<std::size_t>(count), zero));
     });
   }
@@ -614,6 +629,13 @@ class StateDict {
  public:
   /// A name and its array.
   using Entry = std::pair<std::string, Array>;
+
+  StateDict() = default;
+  StateDict(const StateDict&) = default;
+  StateDict(StateDict&&) = default;
+  StateDict& operator=(StateDict&&) = default;
+  /// By way of a copy: when memory for that runs out, this dict is as it was.
+  StateDict& operator=(const StateDict& other) { return *this = StateDict(other); }
 
   /// Throws std::invalid_argument when the name is taken; the dict is then as it was.
   void insert(std::string name, Array array) {
@@ -1959,7 +1981,9 @@ void map_box(const Plan& plan, const Box& box, const F& f, const Coefficients<La
     }
   };
   const Ask ask{movement.next, movement.next_out};
-  if (movement.streamed) {
+  // A map of a file's bytes may begin between two values: then no packet is ever aligned.
+  const bool can_be_aligned = reinterpret_cast<std::uintptr_t>(out) % sizeof(T) == 0;
+  if (movement.streamed && can_be_aligned) {
     map(ask, Streamed{});
     fence_streams();
   } else if (ask.next != 0 || ask.next_out != 0) {
@@ -3569,14 +3593,20 @@ struct MomentsReduction {
   void box(const Plan& plan, const Box& box, double* mean, double* m2, const Companion& companion = {}) const {
     box_moments(plan, box, x, Origins<T>(plan, box, x), mean, m2, companion);
   }
-  struct Rest {};
-  static void merge(Index before, Index count, Rest&, double& mean, double& m2, double box_mean, double box_m2) {
-    const Moments all = tensornorm::merge(Moments{static_cast<double>(before), mean, m2},
+  static constexpr bool keeps_rest = std::is_same_v<T, double>;
+  struct Rest {  // of m2, of which thousands of chunks may add the same
+    double m2;
+  };
+  static void merge(Index before, Index count, Rest& rest, double& mean, double& m2, double box_mean, double box_m2) {
+    const Moments all = tensornorm::merge(Moments{static_cast<double>(before), mean, 0},
                                           Moments{static_cast<double>(count), box_mean, box_m2});
     mean = all.mean;
-    m2 = all.m2;
+    if constexpr (keeps_rest) rest.m2 += rest_of(m2, all.m2);
+    m2 += all.m2;
   }
-  static void merge_rest(const Rest&, double&, double&) {}
+  static void merge_rest(const Rest& rest, double&, double& m2) {
+    if (keeps_rest && std::isfinite(rest.m2)) m2 += rest.m2;
+  }
   void complete(const Plan& plan, const Box& box, double* mean) const {
     const Origins<T> origins(plan, box, x);
     for (Index c = 0; c < box.channels(); ++c) mean[c] = origins.add_to(mean[c], c);
@@ -4039,13 +4069,31 @@ struct LayerState {
 
   void reset_running_stats() {
     if (!options.track_running_stats) return;
-    running_mean.setZero(num_features);
-    running_var.setOnes(num_features);
+    give_size(running_mean, running_var);
+    running_mean.setZero();
+    running_var.setOnes();
     num_batches_tracked = 0;
   }
   void reset_parameters() {
+    if (!options.affine) return reset_running_stats();
+    if (options.track_running_stats) {
+      give_size(running_mean, running_var, weight, bias);
+    } else {
+      give_size(weight, bias);
+    }
     reset_running_stats();
-    if (options.affine) weight.setOnes(num_features), bias.setZero(num_features);
+    weight.setOnes();
+    bias.setZero();
+  }
+  /// Gives vectors of another size one of num_features numbers: all of them, or when memory runs out none. (Eigen's own
+  /// resize would leave a vector without its memory then.)
+  template <typename... Vectors>
+  void give_size(Vectors&... vectors) {
+    std::array<Vector, sizeof...(vectors)> sized;
+    std::size_t k = 0;
+    (sized[k++].resize(vectors.size() == num_features ? 0 : num_features), ...);
+    k = 0;
+    ((sized[k].size() > 0 ? vectors.swap(sized[k]) : void(), ++k), ...);
   }
 
   /// Whether eval mode normalises with the running statistics; without any, with those of the batch.
@@ -4789,6 +4837,8 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
   for (auto& size : sizes) size = size == 0 ? C : size;
   const bool absent = is_resizable(bias) && comes_in<B>(sizes);
   if (bias.size() != C && !absent) fail_argument("bias should contain ", C, " elements not ", bias.size());
+  check_memory(operand_of<Scalar>(weight), "weight");
+  check_memory(operand_of<Scalar>(bias), "bias");
   if (absent) {
     resize(bias, sizes);
     std::fill_n(bias.data(), C, Scalar{0});

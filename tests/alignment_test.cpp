@@ -7,8 +7,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <tensornorm/tensornorm.hpp>
 #include <type_traits>
+#include <vector>
 
 #include "support/bits.hpp"
 #include "support/fenced.hpp"
@@ -123,6 +125,28 @@ TEST_CASE_TEMPLATE("memory: every way through memory", X, RowMajor<float>, RowMa
   for (const Dims& shape : small_shapes()) {
     for (const int axis : {1, -1}) {
       for (const bool training : {true, false}) check_pass(room, with_channels_at(shape, axis), axis, training);
+    }
+  }
+}
+
+TEST_CASE("memory: maps that begin between two values, as a file's may, larger than the caches") {
+  using X = Tensor<float, 4, Eigen::RowMajor>;
+  Random random(1);
+  for (const Dims& dims : {Dims{16, 64, 57, 57}, Dims{60000, 64, 1, 1}}) {
+    const X x = normal<X>(random, dims, 3, 2);
+    const std::size_t size = static_cast<std::size_t>(x.size()) * sizeof(float);
+    std::vector<char> from(size + 1), to(size + 1);
+    std::memcpy(from.data() + 1, x.data(), size);
+    const auto at = [&](std::vector<char>& bytes) {
+      return Eigen::TensorMap<X>(reinterpret_cast<float*>(bytes.data() + 1), x.dimensions());
+    };
+    for (const bool training : {true, false}) {
+      tn::BatchNorm2d<> bn(64);
+      bn.train(training);
+      const X y = tn::BatchNorm2d<>(bn)(x);
+      bn.forward(at(from), at(to));
+      INFO(to_text(dims));
+      CHECK(std::memcmp(to.data() + 1, y.data(), size) == 0);
     }
   }
 }

@@ -167,6 +167,22 @@ TEST_CASE("out of memory in an assignment: the layer that was to be overwritten 
   }
 }
 
+TEST_CASE("out of memory while a layer is reset: vectors of another size are as they were") {
+  tn::BatchNorm1d<> bn(1000);
+  bn.bias().setOnes(5);
+  bn.running_mean().setConstant(7);
+  bn.running_var().resize(0);
+  const Eigen::VectorXf none;
+  long refused = refuse_each_allocation(bn, none, [](auto& layer, auto&) { layer.reset_parameters(); });
+  CHECK((refused > 1 || !kSeesMalloc));
+  refused = refuse_each_allocation(bn, none, [](auto& layer, auto&) { layer.reset_running_stats(); });
+  CHECK((refused > 0 || !kSeesMalloc));
+  bn.reset_parameters();
+  CHECK(bn.bias().size() == 1000);
+  CHECK(bn.running_var().size() == 1000);
+  CHECK(allocations([&] { bn.reset_parameters(); }) == 0);
+}
+
 TEST_CASE("out of memory with a thread pool: the same") {
   Eigen::ThreadPool pool(3);
   Eigen::ThreadPoolDevice device(&pool, 3);

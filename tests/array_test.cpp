@@ -102,6 +102,11 @@ TEST_CASE("zeros of every type") {
   check_throws<std::invalid_argument>({"dtype", "17"}, [] { Array::zeros(static_cast<DType>(17), {1}); });
 }
 
+TEST_CASE("zeros of which memory cannot hold the bytes") {
+  check_throws<std::invalid_argument>({"shape", "[4611686018427387904]"},
+                                      [] { Array::zeros(DType::float64, Array::Shape{std::int64_t{1} << 62}); });
+}
+
 TEST_CASE("a copy is an array of its own") {
   const Array numbers = floats({2});
   Array copy = numbers;

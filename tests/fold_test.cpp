@@ -238,6 +238,18 @@ TEST_CASE("weights and biases that do not fit are left as they were") {
   refused({"bias should be contiguous"}, Eigen::MatrixXf(fits), wide.row(0));
 }
 
+TEST_CASE("weights and biases without memory are refused before anything is written") {
+  const auto bn = trained_layer<tn::BatchNorm1d<>>(3);
+  Eigen::MatrixXf weight = Eigen::MatrixXf::Ones(3, 2);
+  Eigen::Map<Eigen::VectorXf> no_bias(nullptr, 3);
+  check_throws<std::invalid_argument>({"bias", "null pointer"}, [&] { tn::fold_into_linear(weight, no_bias, bn); });
+  CHECK(weight == Eigen::MatrixXf::Ones(3, 2));
+  Eigen::Map<Eigen::MatrixXf> no_weight(nullptr, 3, 2);
+  Eigen::VectorXf bias;
+  check_throws<std::invalid_argument>({"weight", "null pointer"}, [&] { tn::fold_into_linear(no_weight, bias, bn); });
+  CHECK(bias.size() == 0);
+}
+
 TEST_CASE("a kernel is not taken along the wrong axis") {
   const auto bn = trained_layer<tn::BatchNorm2d<>>(4);
   Tensor<float, 4> weight(3, 4, 2, 2), transposed(4, 3, 2, 2);

@@ -157,7 +157,10 @@ TEST_CASE("functional: eval, double") { check_eval<double>(); }
 TEST_CASE("functional: eval, bfloat16") { check_eval<bfloat16>(); }
 
 TEST_CASE("functional: whole passes and halves have the same bits on threads") {
-  for (const Shape& shape : {Shape{8, 16, 784}, Shape{2, 3, 40001}, Shape{30011, 5, 1}, Shape{64, 600, 2}}) {
+  for (const Shape& shape : {Shape{8, 16, 784}, Shape{2, 3, 40001}, Shape{30011, 5, 1}, Shape{64, 600, 2},
+                             // beyond the caches: long runs, aligned and not, short ones, rows, folded and unaligned
+                             Shape{17, 64, 3136}, Shape{33, 32, 3025}, Shape{70, 256, 196}, Shape{12000, 300, 1},
+                             Shape{220000, 16, 1}, Shape{3000, 32, 36}}) {
     INFO(to_text(runs_of(shape), whole(shape)));
     const Problem<float> p(shape);
     const Step<float> once = whole_passes(Eigen::DefaultDevice{}, p, 0);

@@ -85,7 +85,8 @@ TEST_CASE("sums of doubles that come again and again stay within their bound") {
   for (const Shape& shape :
        {Shape{20000, 64, 3}, Shape{1000, 2, 196}, Shape{225, 5, 196}, Shape{32, 1, 100000}, Shape{20000, 2, 49},
         Shape{1000, 600, 1}, Shape{248, 2, 131}, Shape{256, 2, 128}, Shape{488, 2, 67}, Shape{496, 2, 66},
-        Shape{124, 2, 259}, Shape{1, 1, 1 << 23}, Shape{1 << 20, 3, 1}, Shape{10000, 4, 196}, Shape{5000, 70, 9}}) {
+        Shape{124, 2, 259}, Shape{1, 1, 1 << 23}, Shape{1 << 20, 3, 1}, Shape{30016, 64, 1}, Shape{30016, 8, 1},
+        Shape{10000, 4, 196}, Shape{5000, 70, 9}}) {
     for (const double value : {1.01, 1 / 3.0, -99.99, 0x1.ff34caa2bcd7ep+0}) {
       const std::vector<double> dy(static_cast<std::size_t>(shape.size()), value);
       const auto channels = static_cast<std::size_t>(shape.channels);

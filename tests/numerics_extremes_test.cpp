@@ -181,6 +181,40 @@ TEST_CASE("promise 7: one outlier of 1e7 among N(0, 1), wherever it stands") {
   });
 }
 
+TEST_CASE("doubles: one outlier of 1e12 among N(0, 1), wherever it stands: the mean of many chunks keeps its bound") {
+  using X = Tensor<double, 4, Eigen::RowMajor>;
+  Random random(8);
+  for (const Dims& dims : {Dims{1, 2, 1, 300000}, Dims{150000, 2, 1, 1}, Dims{1500, 2, 10, 20}}) {
+    const X noise = normal<X>(random, dims);
+    for (const Index at : {Index{0}, dims[0] / 2, dims[0] - 1}) {
+      for (const Index along : {Index{0}, dims[3] / 2, dims[3] - 1}) {
+        X x = noise;
+        x(at, 1, 0, along) = 1e12;
+        auto bn = recording_layer<double>(2, 1);
+        bn(x);
+        INFO(to_text(dims) << " outlier at " << at << ", " << along);
+        CHECK(mean_error(bn.running_mean(), moments(logical(x), 1)) <= 1);
+      }
+    }
+  }
+}
+
+TEST_CASE("doubles: millions of values of one size, all in one channel, keep the bounds of variance and y") {
+  using X = Tensor<double, 4, Eigen::RowMajor>;
+  for (const Dims& dims : {Dims{1, 1, 1, 1 << 22}, Dims{1 << 21, 2, 1, 1}}) {
+    X x = make<X>(dims);
+    for (Index i = 0; i < x.size(); ++i) x.data()[i] = (i / dims[1]) % 2 == 0 ? 1.1 : -1.1;
+    tn::BatchNormOptions options;
+    options.eps = 0;
+    options.momentum = 1;
+    tn::BatchNorm2d<double> bn(dims[1], options);
+    const X y = bn(x);
+    INFO(to_text(dims));
+    CHECK(variance_error(bn.running_var(), moments(logical(x), 1), 1) <= 1);
+    CHECK(std::abs(y(0, 0, 0, 0) - 1) <= 33 * unit_roundoff<double>);
+  }
+}
+
 TEST_CASE("promise 12: one NaN or infinity spoils its channel and leaves every other to the bit") {
   std::vector<Dims> shapes = small_shapes();
   shapes.push_back({2, 3, 40, 40});

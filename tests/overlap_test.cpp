@@ -106,6 +106,17 @@ TEST_CASE("x and dy may be the same tensor, or overlap") {
   }
 }
 
+TEST_CASE("an empty output whose index type cannot count the input's sizes is not resized") {
+  Tensor<float, 2> x(32768, 1);
+  x.setConstant(1);
+  Eigen::Tensor<float, 2, Tensor<float, 2>::Layout, short> y;
+  tn::BatchNorm1d<> bn(1);
+  check_throws<invalid_argument>({"y", "[32768, 1]", "[0, 0]"}, [&] { bn.forward(x, y); });
+  CHECK(y.size() == 0);
+  bn.forward(Tensor<float, 2>(x.slice(Eigen::array<Index, 2>{0, 0}, Eigen::array<Index, 2>{32767, 1})), y);
+  CHECK(y.size() == 32767);
+}
+
 TEST_CASE("neither y nor dx may be a vector that the layer has not got") {
   tn::BatchNormOptions options;
   options.affine = options.track_running_stats = false;

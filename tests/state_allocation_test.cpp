@@ -129,6 +129,21 @@ TEST_CASE("out of memory in an insert: the dict is as it was") {
   CHECK(dict.at("b.weight").size() == 100);
 }
 
+TEST_CASE("out of memory in an assignment: arrays and dicts are as they were") {
+  const Array bytes({2}, std::vector<std::uint8_t>{1, 2}), doubles({1, 1, 1, 2}, std::vector<double>{3, 4});
+  Array array = bytes;
+  long refused = refuse_each_allocation(
+      [&] { array = doubles; }, [&] { return array.dtype() == tn::DType::uint8 && array.shape() == bytes.shape(); });
+  CHECK(refused > 0);
+  const StateDict before = used_layer().state_dict("a."), other = used_layer().state_dict("other.");
+  StateDict dict = before;
+  refused = refuse_each_allocation(
+      [&] { dict = other; },
+      [&] { return same_entries(dict, before) && dict.contains("a.weight") && !dict.contains("other.weight"); });
+  CHECK(refused > 5);
+  CHECK(same_entries(dict, other));
+}
+
 TEST_CASE("out of memory while a file is read or written: an exception, and a whole dict after") {
   const StateDict saved = used_layer().state_dict();
   std::string bytes;

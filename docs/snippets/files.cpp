@@ -1,6 +1,8 @@
 // A network that was trained in PyTorch: loaded, checked, run, folded.
 // Works on the files in examples/data/networks.
 #include <iostream>
+#include <locale>
+#include <sstream>
 #include <string>
 #include <tensornorm/npy.hpp>
 #include <tensornorm/probe.hpp>
@@ -14,7 +16,9 @@ int main() {
   const auto weights = tensornorm::load_safetensors("wine.safetensors");
 
   tensornorm::BatchNormOptions options;  // of bn2; bn1 has the defaults
-  options.eps = std::stod(weights.metadata().at("bn2.eps"));
+  std::istringstream eps(weights.metadata().at("bn2.eps"));
+  eps.imbue(std::locale::classic());
+  eps >> options.eps;
   tensornorm::BatchNorm1d<> bn1(13);
   tensornorm::BatchNorm1d<> bn2(16, options);
   bn1.eval().load_state_dict(weights, "bn1.");

@@ -1,4 +1,4 @@
-// One step of RMSprop on weight and bias.
+// The first step of RMSprop on weight and bias.
 #include <iomanip>
 #include <iostream>
 #include <tensornorm/tensornorm.hpp>
@@ -14,14 +14,14 @@ int main() {
   std::cout << bn.weight_grad().transpose() << '\n';
   std::cout << bn.bias_grad().transpose() << '\n';
 
-  const auto rmsprop_step = [](Eigen::VectorXf& parameter,
-                               const Eigen::VectorXf& grad) {
+  const auto first_rmsprop_step = [](Eigen::VectorXf& parameter,
+                                     const Eigen::VectorXf& grad) {
     const Eigen::ArrayXf mean_square = 0.01f * grad.array().square();
     parameter.array() -=
         0.01f * grad.array() / (mean_square.sqrt() + 1e-8f);
   };
-  rmsprop_step(bn.weight(), bn.weight_grad());
-  rmsprop_step(bn.bias(), bn.bias_grad());
+  first_rmsprop_step(bn.weight(), bn.weight_grad());
+  first_rmsprop_step(bn.bias(), bn.bias_grad());
   bn.zero_grad();
   std::cout << bn.weight().transpose() << '\n';
   std::cout << bn.bias().transpose() << '\n';

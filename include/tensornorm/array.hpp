@@ -103,6 +103,12 @@ class Array {
   /// Sizes along the axes.
   using Shape = std::vector<std::int64_t>;
 
+  Array(const Array&) = default;
+  Array(Array&&) = default;
+  Array& operator=(Array&&) = default;
+  /// By way of a copy: when memory for that runs out, this array is as it was.
+  Array& operator=(const Array& other) { return *this = Array(other); }
+
   /// The values of `shape`, as many as its sizes multiply to.
   template <typename T>
   Array(Shape shape, std::vector<T> values) : dtype_(detail::dtype_of<T>()), shape_(std::move(shape)) {
@@ -120,6 +126,9 @@ class Array {
     if (count < 0)
       detail::fail_argument("shape should be of sizes that can be counted, not ", detail::shape_text(shape));
     return detail::with_type_of(dtype, [&](auto zero) {
+      if (count > std::numeric_limits<std::int64_t>::max() / std::int64_t{sizeof(zero)}) {
+        detail::fail_argument("shape should be of values that memory can have, not ", detail::shape_text(shape));
+      }
       return Array(shape, std::vector<decltype(zero)>(static_cast<std::size_t>(count), zero));
     });
   }

@@ -83,6 +83,8 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
   for (auto& size : sizes) size = size == 0 ? C : size;
   const bool absent = is_resizable(bias) && comes_in<B>(sizes);
   if (bias.size() != C && !absent) fail_argument("bias should contain ", C, " elements not ", bias.size());
+  check_memory(operand_of<Scalar>(weight), "weight");
+  check_memory(operand_of<Scalar>(bias), "bias");
   if (absent) {
     resize(bias, sizes);
     std::fill_n(bias.data(), C, Scalar{0});

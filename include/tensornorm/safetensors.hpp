@@ -149,6 +149,9 @@ inline void write_safetensors(std::ostream& out, const StateDict& dict) {
     header.tensors.push_back({*item.name, item.type->name, item.array->shape(), {begin, end}});
   }
   const std::string json = header_text(header);
+  if (json.size() > largest_header) {
+    fail_argument("names and metadata should fit a header of ", largest_header, " bytes, not ", json.size());
+  }
 
   write_numbers(out, std::vector<std::uint64_t>{json.size()});
   write_bytes(out, json);

@@ -20,6 +20,13 @@ class StateDict {
   /// A name and its array.
   using Entry = std::pair<std::string, Array>;
 
+  StateDict() = default;
+  StateDict(const StateDict&) = default;
+  StateDict(StateDict&&) = default;
+  StateDict& operator=(StateDict&&) = default;
+  /// By way of a copy: when memory for that runs out, this dict is as it was.
+  StateDict& operator=(const StateDict& other) { return *this = StateDict(other); }
+
   /// Throws std::invalid_argument when the name is taken; the dict is then as it was.
   void insert(std::string name, Array array) {
     const auto [place, is_new] = index_.emplace(name, entries_.size());

@@ -8,6 +8,7 @@ import re
 
 import gdb
 import gdb.printing
+import gdb.types
 
 
 def numbers(vector):
@@ -22,11 +23,11 @@ def numbers(vector):
 
 class BatchNormPrinter:
     def __init__(self, layer):
-        self.layer = layer
+        self.type = gdb.types.get_basic_type(layer.type)  # without const, typedefs and references
         self.state = layer["state_"]
 
     def to_string(self):
-        dims = re.search(r"BatchNorm(?:<\w+, )?(\d)", self.layer.type.strip_typedefs().name)[1]
+        dims = re.search(r"BatchNorm(?:<\w+, )?(\d)", self.type.name)[1]
         mode = "training" if self.state["training"] else "eval"
         return f"BatchNorm{dims}d({self.state['num_features']}), {mode}, {self.state['num_batches_tracked']} batches tracked"
 

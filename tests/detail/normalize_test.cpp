@@ -211,7 +211,7 @@ TEST_CASE("normalize: invstd, of any number of channels, in place and apart") {
       int wrong = 0;
       for (Index c = 0; c < channels; ++c) {
         const long double exact = 1 / std::sqrt(static_cast<long double>(m2[c]) / 7 + static_cast<long double>(1e-5));
-        wrong += std::abs(static_cast<long double>(invstd[c]) - exact) > 0x1p-51L * exact;
+        wrong += !(std::abs(static_cast<long double>(invstd[c]) - exact) <= 0x1p-51L * exact);
       }
       invert_deviations(m2, channels, 7, 1e-5, m2);
       for (Index c = 0; c < channels; ++c) wrong += bits(m2[c]) != bits(invstd[c]);

@@ -18,6 +18,15 @@ constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
 }  // namespace
 
+TEST_CASE("whole numbers without a sign, as wide as any") {
+  CHECK(fits<std::size_t>(std::int64_t{5}));
+  CHECK(fits<std::size_t>(kMost));
+  CHECK_FALSE(fits<std::size_t>(std::int64_t{-1}));
+  CHECK(fits<std::uint32_t>(std::int64_t{4294967295}));
+  CHECK_FALSE(fits<std::uint32_t>(std::int64_t{4294967296}));
+  CHECK_FALSE(fits<unsigned long long>(kLeast));
+}
+
 TEST_CASE("which arrays can be asked for as which") {
   CHECK(is_castable<float, double>);
   CHECK(is_castable<double, std::int64_t>);

@@ -12,7 +12,7 @@
 
 namespace tn_fuzz {
 
-/// (N, C, L) in RowMajor: runs or rows, from a few values a channel to more than are summed in double.
+/// (N, C, L) in RowMajor: runs or rows, from a few values a channel to several pieces of a long run.
 template <typename T>
 using Batch = tn_test::Tensor<T, 3>;
 

@@ -76,7 +76,9 @@ double relative_difference(const X& a, const X& b) {
   const NdArray x = logical(a), y = logical(b);
   long double largest = 0, size = 0;
   for (std::size_t i = 0; i < x.values.size(); ++i) {
-    largest = std::max(largest, std::abs(x.values[i] - y.values[i]));
+    const long double difference = std::abs(x.values[i] - y.values[i]);
+    if (std::isnan(difference)) return std::numeric_limits<double>::infinity();
+    largest = std::max(largest, difference);
     size = std::max(size, std::abs(y.values[i]));
   }
   return static_cast<double>(largest / size);

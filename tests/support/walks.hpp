@@ -92,7 +92,7 @@ void for_each_walk_in_rows(Visit visit) {
   }
   for (const Index channels : {4, 8, 16, 32, 64, 80}) {
     for (const Index fold : {1, 2}) {
-      for (const Index outer : {33, 75, 151}) {
+      for (const Index outer : {33, 75, 76, 151, 152}) {
         visit(rows_of({outer, channels, 1}, fold), whole({outer, channels, 1}));
       }
     }

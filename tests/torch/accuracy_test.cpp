@@ -14,6 +14,9 @@ using namespace tn_test;
 
 namespace {
 
+/// ./run accuracy writes the page with the tests' own flags, for any x86-64.
+constexpr bool written_with_these = tensornorm::detail::width<double> == 2;
+
 const std::string kHere = std::string(__FILE__).substr(0, std::string(__FILE__).rfind('/') + 1);
 
 /// The lines of the page's table, as cells, below its head.
@@ -54,6 +57,7 @@ void check_rows(Wanted wanted) {
       if (!is_ours) CHECK(page[i][k] == measured[k]);
       // The page gives two digits, and other instructions sum in another order.
       if (is_ours) CHECK(std::stod(measured[k]) <= 1.1 * std::stod(page[i][k]));
+      if (is_ours && written_with_these) CHECK(std::stod(page[i][k]) <= 1.1 * std::stod(measured[k]));
     }
     ++seen;
   });

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <utility>
 
 #include "loops.hpp"
@@ -204,7 +205,9 @@ void map_box(const Plan& plan, const Box& box, const F& f, const Coefficients<La
     }
   };
   const Ask ask{movement.next, movement.next_out};
-  if (movement.streamed) {
+  // A map of a file's bytes may begin between two values: then no packet is ever aligned.
+  const bool can_be_aligned = reinterpret_cast<std::uintptr_t>(out) % sizeof(T) == 0;
+  if (movement.streamed && can_be_aligned) {
     map(ask, Streamed{});
     fence_streams();
   } else if (ask.next != 0 || ask.next_out != 0) {

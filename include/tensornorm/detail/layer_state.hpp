@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <limits>
 
@@ -33,13 +34,31 @@ struct LayerState {
 
   void reset_running_stats() {
     if (!options.track_running_stats) return;
-    running_mean.setZero(num_features);
-    running_var.setOnes(num_features);
+    give_size(running_mean, running_var);
+    running_mean.setZero();
+    running_var.setOnes();
     num_batches_tracked = 0;
   }
   void reset_parameters() {
+    if (!options.affine) return reset_running_stats();
+    if (options.track_running_stats) {
+      give_size(running_mean, running_var, weight, bias);
+    } else {
+      give_size(weight, bias);
+    }
     reset_running_stats();
-    if (options.affine) weight.setOnes(num_features), bias.setZero(num_features);
+    weight.setOnes();
+    bias.setZero();
+  }
+  /// Gives vectors of another size one of num_features numbers: all of them, or when memory runs out none. (Eigen's own
+  /// resize would leave a vector without its memory then.)
+  template <typename... Vectors>
+  void give_size(Vectors&... vectors) {
+    std::array<Vector, sizeof...(vectors)> sized;
+    std::size_t k = 0;
+    (sized[k++].resize(vectors.size() == num_features ? 0 : num_features), ...);
+    k = 0;
+    ((sized[k].size() > 0 ? vectors.swap(sized[k]) : void(), ++k), ...);
   }
 
   /// Whether eval mode normalises with the running statistics; without any, with those of the batch.

@@ -39,8 +39,8 @@ bool fits(From value) {
       const auto real = static_cast<double>(plain_number(static_cast<To>(wide)));
       return real >= -0x1p63 && real < 0x1p63 && static_cast<std::int64_t>(real) == wide;
     } else {
-      return wide >= std::int64_t{std::numeric_limits<To>::min()} &&
-             wide <= std::int64_t{std::numeric_limits<To>::max()};
+      if (wide < 0) return std::is_signed_v<To> && wide >= static_cast<std::int64_t>(std::numeric_limits<To>::min());
+      return static_cast<std::uint64_t>(wide) <= static_cast<std::uint64_t>(std::numeric_limits<To>::max());
     }
   } else {
     static_assert(is_real<To>, "tensornorm: real numbers do not become whole numbers");

@@ -196,7 +196,7 @@ bool is_resizable(const Y& y) {
 }
 
 /// Whether tensors and matrices of type Y come in these sizes. Where they do not, Eigen's resize asserts or, under
-/// NDEBUG, writes past them.
+/// NDEBUG, writes past them; sizes that a tensor's index type cannot count would be cut off.
 template <typename Y, std::size_t Rank>
 constexpr bool comes_in(const Dimensions<Rank>& sizes) {
   if constexpr (is_dense<Y>) {
@@ -206,7 +206,13 @@ constexpr bool comes_in(const Dimensions<Rank>& sizes) {
     return allows(Y::RowsAtCompileTime, Y::MaxRowsAtCompileTime, sizes[0]) &&
            allows(Y::ColsAtCompileTime, Y::MaxColsAtCompileTime, sizes[1]);
   } else {
-    return is_owning_tensor<Y>;
+    typename Y::Index all = 1;
+    bool counted = true;
+    for (const Eigen::Index size : sizes) {
+      counted = counted && size <= Eigen::Index{std::numeric_limits<typename Y::Index>::max()} &&
+                !__builtin_mul_overflow(all, size, &all);
+    }
+    return is_owning_tensor<Y> && counted;
   }
 }
 

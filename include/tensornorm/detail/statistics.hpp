@@ -203,14 +203,20 @@ struct MomentsReduction {
   void box(const Plan& plan, const Box& box, double* mean, double* m2, const Companion& companion = {}) const {
     box_moments(plan, box, x, Origins<T>(plan, box, x), mean, m2, companion);
   }
-  struct Rest {};
-  static void merge(Index before, Index count, Rest&, double& mean, double& m2, double box_mean, double box_m2) {
-    const Moments all = tensornorm::merge(Moments{static_cast<double>(before), mean, m2},
+  static constexpr bool keeps_rest = std::is_same_v<T, double>;
+  struct Rest {  // of m2, of which thousands of chunks may add the same
+    double m2;
+  };
+  static void merge(Index before, Index count, Rest& rest, double& mean, double& m2, double box_mean, double box_m2) {
+    const Moments all = tensornorm::merge(Moments{static_cast<double>(before), mean, 0},
                                           Moments{static_cast<double>(count), box_mean, box_m2});
     mean = all.mean;
-    m2 = all.m2;
+    if constexpr (keeps_rest) rest.m2 += rest_of(m2, all.m2);
+    m2 += all.m2;
   }
-  static void merge_rest(const Rest&, double&, double&) {}
+  static void merge_rest(const Rest& rest, double&, double& m2) {
+    if (keeps_rest && std::isfinite(rest.m2)) m2 += rest.m2;
+  }
   void complete(const Plan& plan, const Box& box, double* mean) const {
     const Origins<T> origins(plan, box, x);
     for (Index c = 0; c < box.channels(); ++c) mean[c] = origins.add_to(mean[c], c);
