@@ -472,8 +472,11 @@ class Array {
   /// Sizes along the axes.
   using Shape = std::vector<std::int64_t>;
 
+  /// A copy.
   Array(const Array&) = default;
+  /// Takes over what the other has.
   Array(Array&&) = default;
+  /// Takes over what the other has.
   Array& operator=(Array&&) = default;
   /// By way of a copy: when memory for that runs out, this array is as it was.
   Array& operator=(const Array& other) { return *this = Array(other); }
@@ -630,9 +633,13 @@ class StateDict {
   /// A name and its array.
   using Entry = std::pair<std::string, Array>;
 
+  /// An empty dict.
   StateDict() = default;
+  /// A copy.
   StateDict(const StateDict&) = default;
+  /// Takes over what the other has.
   StateDict(StateDict&&) = default;
+  /// Takes over what the other has.
   StateDict& operator=(StateDict&&) = default;
   /// By way of a copy: when memory for that runs out, this dict is as it was.
   StateDict& operator=(const StateDict& other) { return *this = StateDict(other); }
@@ -4430,8 +4437,11 @@ class BatchNorm {
   explicit BatchNorm(Eigen::Index num_features, BatchNormOptions options = {})
       : state_(num_features, options), batch_(static_cast<std::size_t>(3 * num_features)) {}
 
+  /// A copy.
   BatchNorm(const BatchNorm&) = default;
+  /// Takes over what the other has.
   BatchNorm(BatchNorm&&) = default;
+  /// Takes over what the other has.
   BatchNorm& operator=(BatchNorm&&) = default;
   /// By way of a copy: when memory for that runs out, this layer is as it was.
   BatchNorm& operator=(const BatchNorm& other) { return *this = BatchNorm(other); }
@@ -4536,18 +4546,18 @@ class BatchNorm {
 
   /// Size num_features, or 0 where the layer has none. They may be assigned to; a wrong size throws in the next pass
   /// that uses it.
-  Vector& weight() { return state_.weight; }
-  Vector& bias() { return state_.bias; }
-  Vector& running_mean() { return state_.running_mean; }
-  Vector& running_var() { return state_.running_var; }
-  Vector& weight_grad() { return state_.weight_grad; }
-  Vector& bias_grad() { return state_.bias_grad; }
-  const Vector& weight() const { return state_.weight; }
-  const Vector& bias() const { return state_.bias; }
-  const Vector& running_mean() const { return state_.running_mean; }
-  const Vector& running_var() const { return state_.running_var; }
-  const Vector& weight_grad() const { return state_.weight_grad; }
-  const Vector& bias_grad() const { return state_.bias_grad; }
+  Vector& weight() { return state_.weight; }                          ///< gamma, [C] or empty
+  Vector& bias() { return state_.bias; }                              ///< beta, [C] or empty
+  Vector& running_mean() { return state_.running_mean; }              ///< average of the batches' means, [C] or empty
+  Vector& running_var() { return state_.running_var; }                ///< average of their variances, [C] or empty
+  Vector& weight_grad() { return state_.weight_grad; }                ///< summed by backward, [C] or empty
+  Vector& bias_grad() { return state_.bias_grad; }                    ///< likewise
+  const Vector& weight() const { return state_.weight; }              ///< gamma, [C] or empty
+  const Vector& bias() const { return state_.bias; }                  ///< beta, [C] or empty
+  const Vector& running_mean() const { return state_.running_mean; }  ///< average of the batches' means, [C] or empty
+  const Vector& running_var() const { return state_.running_var; }    ///< average of their variances, [C] or empty
+  const Vector& weight_grad() const { return state_.weight_grad; }    ///< summed by backward, [C] or empty
+  const Vector& bias_grad() const { return state_.bias_grad; }        ///< likewise
   /// weight_grad and bias_grad back to 0. O(C).
   void zero_grad() { state_.weight_grad.setZero(), state_.bias_grad.setZero(); }
 

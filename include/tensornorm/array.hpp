@@ -103,8 +103,11 @@ class Array {
   /// Sizes along the axes.
   using Shape = std::vector<std::int64_t>;
 
+  /// A copy.
   Array(const Array&) = default;
+  /// Takes over what the other has.
   Array(Array&&) = default;
+  /// Takes over what the other has.
   Array& operator=(Array&&) = default;
   /// By way of a copy: when memory for that runs out, this array is as it was.
   Array& operator=(const Array& other) { return *this = Array(other); }

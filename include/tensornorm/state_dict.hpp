@@ -20,9 +20,13 @@ class StateDict {
   /// A name and its array.
   using Entry = std::pair<std::string, Array>;
 
+  /// An empty dict.
   StateDict() = default;
+  /// A copy.
   StateDict(const StateDict&) = default;
+  /// Takes over what the other has.
   StateDict(StateDict&&) = default;
+  /// Takes over what the other has.
   StateDict& operator=(StateDict&&) = default;
   /// By way of a copy: when memory for that runs out, this dict is as it was.
   StateDict& operator=(const StateDict& other) { return *this = StateDict(other); }
