@@ -107,7 +107,7 @@ void company(Report& report, const Wine& wine, const tensornorm::BatchNorm1d<flo
   tensornorm::BatchNorm1d<float> training = eval;
   training.train();
   std::string heads, training_row, eval_row;
-  double spread = 0;
+  double spread = 0;  // from what it is alone: a sum, which NaN does not get lost in
   bool refused = false;
   const double alone = static_cast<double>(eval(wine.test.topRows(1))(0, proline));
   for (const Eigen::Index others : {88, 8, 1, 0}) {

@@ -25,7 +25,6 @@ namespace tn_test {
 
 struct Seeds {
   std::uint64_t first, count;
-  bool chosen;  // by the environment
 };
 
 inline Seeds seeds_to_run(std::uint64_t usual) {
@@ -34,8 +33,7 @@ inline Seeds seeds_to_run(std::uint64_t usual) {
     return text == nullptr ? otherwise : static_cast<std::uint64_t>(std::stoull(text));
   };
   const bool one = std::getenv("TENSORNORM_SEED") != nullptr;
-  return {number("TENSORNORM_SEED", 1), number("TENSORNORM_CASES", one ? 1 : usual),
-          one || std::getenv("TENSORNORM_CASES") != nullptr};
+  return {number("TENSORNORM_SEED", 1), number("TENSORNORM_CASES", one ? 1 : usual)};
 }
 
 /// An (N, C, H, W) and where its channels are moved to.
@@ -79,8 +77,7 @@ void for_each_random_case(Body body) {
   constexpr std::uint64_t usual = 10000;
   const Seeds seeds = seeds_to_run(usual);
   const char* const property = doctest::getContextOptions()->currentTest->m_name;
-  std::uint64_t ran = 0;
-  for (std::uint64_t seed = seeds.first; seed < seeds.first + seeds.count; ++seed, ++ran) {
+  for (std::uint64_t seed = seeds.first; seed < seeds.first + seeds.count; ++seed) {
     Random random(seed ^ number_of(property));
     const Layout layout = random_layout(random);
     const bool row_major = random.below(2) == 0;
@@ -92,7 +89,6 @@ void for_each_random_case(Body body) {
       body(Constant<Eigen::ColMajor>{}, layout, random);
     }
   }
-  CHECK(ran == seeds.count);
 }
 
 /// A layer with random parameters, statistics and momentum.

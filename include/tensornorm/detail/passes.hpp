@@ -177,12 +177,13 @@ Index scratch_size(const Device& device, const Plan& plan, Index value_bytes) {
 }
 
 /// Merges the numbers of a block's other chunks with those of its first, in a and b: [channels of the block]. They come
-/// from numbers_of(chunk, box, act), which calls act(box_a, box_b) once.
+/// from numbers_of(chunk, box, merge), which calls merge(box_a, box_b) once.
 template <typename R, typename NumbersOf>
 [[gnu::noinline]] void merge_chunks(const Plan& plan, Index block, const R& r, double* a, double* b,
                                     const NumbersOf& numbers_of) {
-  typename R::Rest rest[block_lanes] = {};
   const Box start = plan.box(block, 0);
+  typename R::Rest rest[block_lanes];
+  std::fill_n(rest, start.channels(), typename R::Rest{});
   Index before = start.per_channel();
   for (Index chunk = 1; chunk < plan.chunks; ++chunk) {
     const Box box = plan.box(block, chunk);
@@ -232,9 +233,11 @@ void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& 
   for (Index block = 0; block < plan.blocks; ++block) {
     const Box start = plan.box(block, 0);
     const Index first = start.channel_begin;
-    merge_chunks(plan, block, r, a + first, b + first, [&](Index chunk, const Box&, const auto& merge) {
-      merge(partial(chunk) + first, partial(chunk) + channels + first);
-    });
+    if (chunks > 1) {
+      merge_chunks(plan, block, r, a + first, b + first, [&](Index chunk, const Box&, const auto& merge) {
+        merge(partial(chunk) + first, partial(chunk) + channels + first);
+      });
+    }
     r.complete(plan, start, a + first);
   }
 }

@@ -24,7 +24,7 @@ template <typename T>
 struct Values {
   using Value = T;
   static constexpr int inputs = 1;
-  static constexpr bool keeps_rest = false;  // chunks are merged by their means, and m2 is a sum of small squares
+  static constexpr bool keeps_rest = false;  // within a chunk sums of doubles are good enough for mean and variance
   const T* x;
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
   template <typename Extent>
