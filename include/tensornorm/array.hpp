@@ -185,7 +185,7 @@ class Array {
         numbers.reserve(values.size());
         for (const From value : values) {
           if (!detail::fits<T>(value)) fail_cast(detail::plain_number(value));
-          numbers.push_back(static_cast<T>(value));
+          numbers.push_back(detail::nearest_number<T>(value));
         }
       } else {
         fail_cast("a real number");

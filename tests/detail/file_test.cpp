@@ -68,6 +68,45 @@ TEST_CASE("a writer that fails leaves the file that was there, and nothing else"
   CHECK_FALSE(std::filesystem::is_symlink(partial));
 }
 
+TEST_CASE("a file that is replaced stays as private as it was, and a link to it a link") {
+  namespace fs = std::filesystem;
+  const TemporaryDirectory directory;
+  const auto path = directory / "file", link = directory / "link";
+  write_file(path, [](std::ostream& out) { out << "old"; });
+  const auto owner_only = fs::perms::owner_read | fs::perms::owner_write;
+  fs::permissions(path, owner_only);
+  fs::create_symlink("file", link);
+  write_file(link, [&](std::ostream& out) {
+    out << "new" << std::flush;
+    CHECK(fs::status(directory / "file.partial").permissions() == owner_only);
+  });
+  CHECK(fs::is_symlink(link));
+  CHECK(read_bytes(path) == "new");
+  CHECK(fs::status(path).permissions() == owner_only);
+  CHECK_FALSE(fs::exists(directory / "link.partial"));
+
+  const auto nowhere = directory / "nowhere";  // a link to what is not there
+  fs::create_symlink("missing", nowhere);
+  write_file(nowhere, [](std::ostream& out) { out << "here"; });
+  CHECK(read_bytes(nowhere) == "here");
+}
+
+TEST_CASE("a device is written to, and not replaced") {
+  namespace fs = std::filesystem;
+  if (!fs::exists("/dev/null") || !fs::exists("/dev/full")) return;
+  const TemporaryDirectory directory;
+  const auto link = directory / "link";
+  fs::create_symlink("/dev/null", link);
+  write_file(link, [](std::ostream& out) { out << "anything"; });
+  CHECK(fs::is_symlink(link));
+  CHECK(fs::is_character_file(link));
+  fs::remove(link);
+  fs::create_symlink("/dev/full", link);
+  check_throws<std::runtime_error>({link.string(), "cannot be written"},
+                                   [&] { write_file(link, [](std::ostream& out) { out << "anything"; }); });
+  CHECK(fs::is_character_file(link));
+}
+
 TEST_CASE("what is left of a stream, which stays where it is") {
   std::istringstream in("12345678");
   CHECK(remaining_bytes("file", in) == 8);

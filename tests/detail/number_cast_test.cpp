@@ -10,13 +10,44 @@ using Eigen::bfloat16;
 using Eigen::half;
 using tensornorm::detail::fits;
 using tensornorm::detail::is_castable;
+using tensornorm::detail::nearest_number;
 
 namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::int64_t k2To53 = std::int64_t{1} << 53;
 constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+
+/// All positive finite T but the largest: what lies just below, at and just above the middle between one and the next.
+template <typename T>
+void check_middles(std::uint16_t largest) {
+  const auto value = [](std::uint16_t bits) { return Eigen::numext::bit_cast<T>(bits); };
+  const auto number = [&](std::uint16_t bits) { return static_cast<double>(static_cast<float>(value(bits))); };
+  const auto same = [](T a, T b) {
+    return Eigen::numext::bit_cast<std::uint16_t>(a) == Eigen::numext::bit_cast<std::uint16_t>(b);
+  };
+  int wrong = 0;
+  for (std::uint16_t bits = 0; bits < largest; ++bits) {
+    const auto next = static_cast<std::uint16_t>(bits + 1), even = bits % 2 == 0 ? bits : next;
+    const double middle = (number(bits) + number(next)) / 2;
+    const double below = std::nextafter(middle, 0), above = std::nextafter(middle, kInfinity);
+    if (!same(nearest_number<T>(below), value(bits)) || !same(nearest_number<T>(-below), -value(bits))) ++wrong;
+    if (!same(nearest_number<T>(middle), value(even)) || !same(nearest_number<T>(-middle), -value(even))) ++wrong;
+    if (!same(nearest_number<T>(above), value(next)) || !same(nearest_number<T>(-above), -value(next))) ++wrong;
+  }
+  CHECK(wrong == 0);
+}
 }  // namespace
+
+TEST_CASE("a double is rounded to 16 bits once, and not by way of a float") {
+  check_middles<half>(0x7bff);
+  check_middles<bfloat16>(0x7f7f);
+  CHECK(fits<half>(std::nextafter(65520.0, 0.0)));  // as a float 65520, which is too much
+  CHECK_FALSE(fits<half>(65520.0));
+  CHECK(static_cast<float>(nearest_number<half>(kInfinity)) == static_cast<float>(kInfinity));
+  CHECK(std::isnan(static_cast<float>(nearest_number<bfloat16>(std::nan("")))));
+  CHECK(nearest_number<half>(std::int64_t{2048}) == half(2048.f));
+}
 
 TEST_CASE("whole numbers without a sign, as wide as any") {
   CHECK(fits<std::size_t>(std::int64_t{5}));

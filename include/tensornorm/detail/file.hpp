@@ -15,25 +15,36 @@ inline std::ifstream open_file(const std::filesystem::path& path) {
   return in;
 }
 
-/// write(stream) into a file beside `path`, which then takes its place: a failure leaves what was there before.
+/// write(stream) into a file beside the one at `path`, which it then replaces: a failure leaves what was there before.
+/// A link stays a link, a file keeps its permissions; what is no file, a pipe or a device, is written to itself.
 template <typename Write>
 void write_file(const std::filesystem::path& path, const Write& write) {
-  const std::filesystem::path partial = path.string() + ".partial";
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  const fs::file_status before = fs::status(path, failed);
+  const bool replaces = !fs::exists(before) || fs::is_regular_file(before);
+  const fs::path target =
+      fs::is_symlink(fs::symlink_status(path, failed)) && replaces ? fs::weakly_canonical(path) : path;
+  const fs::path partial = replaces ? fs::path(target.string() + ".partial") : target;
+  const auto remove_partial = [&] {
+    if (replaces) fs::remove(partial, failed);
+  };
   std::ofstream out(partial, std::ios::binary);
   if (!out) fail_file(path.string(), "cannot be written");
-  std::error_code failed;
+  if (replaces && fs::exists(before)) fs::permissions(partial, before.permissions(), failed);
   try {
     write(out);
     out.close();
     if (!out) fail_file(path.string(), "cannot be written");
   } catch (...) {
-    std::filesystem::remove(partial, failed);
+    remove_partial();
     throw;
   }
-  std::filesystem::rename(partial, path, failed);
+  if (!replaces) return;
+  fs::rename(partial, target, failed);
   if (failed) {
     const std::string why = failed.message();
-    std::filesystem::remove(partial, failed);
+    remove_partial();
     fail_file(path.string(), "cannot be written: ", why);
   }
 }
