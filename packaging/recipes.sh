@@ -6,6 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=$PWD/build/recipes
 mkdir -p "$out"
 version=$(sed -n 's/^#define TENSORNORM_VERSION_.* //p' include/tensornorm/version.hpp | paste -sd.)
+grep -qx "version: $version" CITATION.cff || { echo "CITATION.cff is not at $version, the library's version" >&2; exit 1; }
 
 python3 - "$version" <<'PYTHON'
 import json, sys
