@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <ostream>
+#include <string>
 #include <utility>
-#include <vector>
 
 #include "detail/layer_loading.hpp"
-#include "layer_passes.hpp"
+#include "detail/operand_passes.hpp"
 #include "options.hpp"
 
 namespace tensornorm { inline namespace v0 {
@@ -38,7 +38,7 @@ class BatchNorm {
   /// A layer in training mode for num_features channels: weight 1, bias 0, running_mean 0, running_var 1.
   /// Throws std::invalid_argument when num_features, eps, momentum or a correction makes no sense.
   explicit BatchNorm(Eigen::Index num_features, BatchNormOptions options = {})
-      : state_(num_features, options), batch_(static_cast<std::size_t>(3 * num_features)) {}
+      : state_(num_features, options), passes_(num_features) {}
 
   /// A copy.
   BatchNorm(const BatchNorm&) = default;
@@ -102,7 +102,7 @@ class BatchNorm {
     detail::check_types<X, SpatialDims, Scalar>();
     detail::check_same_kind<X, std::decay_t<Y>>();
     const detail::Input<X> in(x);
-    forward_operand(device, in.operand(), y);
+    run_forward(device, in.operand(), y);
   }
   /// The same, in eval mode.
   template <typename Device, typename X, typename Y>
@@ -110,7 +110,7 @@ class BatchNorm {
     detail::check_types<X, SpatialDims, Scalar>();
     detail::check_same_kind<X, std::decay_t<Y>>();
     const detail::Input<X> in(x);
-    forward_operand(device, in.operand(), y);
+    run_forward(device, in.operand(), y);
   }
 
   ///@}
@@ -140,7 +140,7 @@ class BatchNorm {
     detail::check_same_kind<X, std::decay_t<DX>>();
     const detail::Input<X> in(x);
     const detail::Input<DY> in_dy(dy);
-    backward_operand(device, in.operand(), in_dy.operand(), dx);
+    passes_.backward(state_, device, in.operand(), in_dy.operand(), dx);
   }
 
   ///@}
@@ -215,117 +215,25 @@ class BatchNorm {
     detail::check_types<X, SpatialDims, Scalar>();
     const detail::Input<X> in(x);
     typename detail::EigenTraits<X>::Plain y;  // given its sizes once everything is checked
-    layer.forward_operand(Eigen::DefaultDevice{}, in.operand(), y);
+    layer.run_forward(Eigen::DefaultDevice{}, in.operand(), y);
     return y;
   }
 
-  // In each pass: check everything, then find all memory, then write.
-
-  template <typename Device, typename T, int Rank, typename Y>
-  void forward_operand(const Device& device, const detail::Operand<T, Rank>& x, Y& y) {
-    using Passes = LayerPasses<std::remove_const_t<T>, Device>;
-    if (!state_.training) return std::as_const(*this).forward_operand(device, x, y);
-    const auto view = state_.checked_view(x, true);
-    state_.check_apart(detail::check_output("y", y, x, {"x", x.data, x.bytes()}));
-    grow(partials_, functional::scratch_doubles(device, view));
-    detail::give_sizes(y, x.dimensions);
-    if (view.size() == 0) return;
-    const functional::BatchStatistics batch = split(batch_);
-    Passes::training_forward(device, view, state_.affine(), options().eps, options().correction, batch,
-                             like(view, y.data()), partials_);
-    remembered_ = view.shape.per_channel();
-    state_.update_running_stats(batch, remembered_);
+  template <typename Device, typename X, typename Y>
+  void run_forward(const Device& device, const X& x, Y& y) {
+    if (!state_.training) return std::as_const(*this).run_forward(device, x, y);
+    passes_.training_forward(state_, device, x, y);
   }
-
-  template <typename Device, typename T, int Rank, typename Y>
-  void forward_operand(const Device& device, const detail::Operand<T, Rank>& x, Y& y) const {
-    using Passes = LayerPasses<std::remove_const_t<T>, Device>;
+  template <typename Device, typename X, typename Y>
+  void run_forward(const Device& device, const X& x, Y& y) const {
     if (state_.training) {
       detail::fail_order(name(), " is const and in training mode, where forward would change it: call eval() first");
     }
-    const bool running = state_.has_running_stats();
-    const auto view = state_.checked_view(x, !running);
-    state_.check_apart(detail::check_output("y", y, x, {"x", x.data, x.bytes()}));
-    std::vector<double> statistics, partials;  // of the batch, where there are no running statistics
-    if (!running && view.size() > 0) {
-      grow(statistics, 3 * num_features());
-      grow(partials, functional::scratch_doubles(device, view));
-    }
-    detail::give_sizes(y, x.dimensions);
-    if (view.size() == 0) return;
-    if (running) {
-      Passes::eval_forward(device, view, running_mean().data(), running_var().data(), options().eps, state_.affine(),
-                           like(view, y.data()));
-    } else {
-      Passes::training_forward(device, view, state_.affine(), options().eps, options().correction, split(statistics),
-                               like(view, y.data()), partials);
-    }
-  }
-
-  template <typename Device, typename T, int Rank, typename DX>
-  void backward_operand(const Device& device, const detail::Operand<T, Rank>& x, const detail::Operand<T, Rank>& dy,
-                        DX& dx) {
-    using Passes = LayerPasses<std::remove_const_t<T>, Device>;
-    const bool again = !state_.training && !state_.has_running_stats();  // batch statistics, found again from x
-    const auto view = state_.checked_view(x, again);
-    state_.check_dy(dy, x);
-    if (state_.training && view.size() > 0) check_remembered(view.shape.per_channel());
-    const auto output = detail::check_output("dx", dx, x, {"dy", dy.data, dy.bytes()});
-    detail::check_apart(output, {"x", x.data, x.bytes()});
-    state_.check_apart(output);
-    grow(work_, 5 * num_features());
-    grow(partials_, functional::scratch_doubles(device, view));
-    detail::give_sizes(dx, x.dimensions);
-    if (view.size() == 0) return;
-
-    const ChannelView<T> dy_view{dy.data, view.shape};
-    const auto dx_view = like(view, dx.data());
-    const functional::GradientSums sums{work_.data() + 3 * num_features(), work_.data() + 4 * num_features()};
-    const functional::BatchStatistics of = split(state_.training ? batch_ : work_);
-    if (again) {
-      Passes::batch_moments(device, view, of, partials_);
-      functional::batch_invstd(0, num_features(), view.shape.per_channel(), options().eps, options().correction, of);
-    }
-    if (state_.training || again) {
-      Passes::training_backward(device, view, dy_view, of.mean, of.invstd, state_.affine(), options().correction, sums,
-                                dx_view, partials_);
-    } else {
-      for (Eigen::Index c = 0; c < num_features(); ++c) {
-        of.mean[c] = static_cast<double>(running_mean()[c]);
-        of.invstd[c] = 1 / std::sqrt(static_cast<double>(running_var()[c]) + options().eps);
-      }
-      const bool parameters = weight().size() > 0 || bias().size() > 0;
-      if (parameters) Passes::gradient_sums(device, view, dy_view, of.mean, sums, partials_);
-      Passes::eval_input_gradient(device, dy_view, running_var().data(), options().eps, state_.affine(), dx_view);
-    }
-    state_.add_gradients(sums, of.invstd);
-  }
-
-  void check_remembered(Eigen::Index n) const {
-    if (remembered_ == 0) detail::fail_order("backward in training mode needs a training forward before it");
-    if (n != remembered_) {
-      detail::fail_argument("x should be that of the last training forward, with ", remembered_,
-                            " values per channel, not ", n);
-    }
-  }
-
-  /// Mean, m2 and invstd in a buffer of at least [3, C].
-  functional::BatchStatistics split(std::vector<double>& buffer) const {
-    return {buffer.data(), buffer.data() + num_features(), buffer.data() + 2 * num_features()};
-  }
-  template <typename T>
-  static ChannelView<std::remove_const_t<T>> like(const ChannelView<T>& view, std::remove_const_t<T>* data) {
-    return {data, view.shape};
-  }
-  static void grow(std::vector<double>& buffer, Eigen::Index size) {
-    if (static_cast<Eigen::Index>(buffer.size()) < size) buffer.resize(static_cast<std::size_t>(size));
+    passes_.eval_forward(state_, device, x, y);
   }
 
   detail::LayerState<Scalar> state_;
-  Eigen::Index remembered_ = 0;  // values a channel of the last training forward; 0: there was none
-  std::vector<double> batch_;    // its mean, m2 and invstd, [3, C]
-  std::vector<double> work_;     // of a backward: statistics [3, C], then its two sums [2, C]
-  detail::Scratch partials_;     // of chunks, when threads share a channel
+  detail::OperandPasses<Scalar> passes_;
 };
 
 /// BatchNorm for (N, C) and (N, C, L).

@@ -40,6 +40,7 @@ TESTS = {
     "detail/npy_header": ["detail/npy_header", "npy"],
     "detail/number_cast": ["detail/number_cast", "array"],
     "detail/operand": ["channel_view", *TYPES, "bad_inputs"],
+    "detail/operand_passes": LAYER + ["allocation", *TYPES, "threads"],
     "detail/packet": ["detail/packet_lanes", "detail/packet", "detail/elementwise", "detail/sums", *VALUES],
     "detail/parallel": ["detail/parallel", "detail/passes", "threads"],
     "detail/passes": ["detail/passes", *VALUES, "threads"],
