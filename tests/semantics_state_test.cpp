@@ -132,6 +132,8 @@ TEST_CASE("the counter counts the training batches of a tracking layer, and is w
   bn.set_num_batches_tracked(most);
   bn(batch());
   CHECK(bn.num_batches_tracked() == most);
+  bn.set_num_batches_tracked(0);
+  CHECK(bn.num_batches_tracked() == 0);
   tn::BatchNormOptions options;
   options.track_running_stats = false;
   tn::BatchNorm2d<> untracked(3, options);

@@ -256,6 +256,10 @@ TEST_CASE("backward: each of a channel's numbers can be what does not fit") {
     CHECK_FALSE(fits<Training>({1, 1, 1, bad}));
     CHECK_FALSE(fits<Eval>({1, bad, 1, 1}));
   }
+  constexpr double large = 1e39;  // two of them do not make up for one another
+  CHECK_FALSE(fits<Training>({1, large, large, 1}));
+  CHECK_FALSE(fits<Training>({1, large, 1, large}));
+  CHECK_FALSE(fits<Training>({1, 1, large, large}));
   constexpr double tiny = 1e-40;
   CHECK_FALSE(fits<Training>({1, tiny, 1, 1}));
   CHECK_FALSE(fits<Training>({1, 1, tiny, 1}));

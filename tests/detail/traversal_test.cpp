@@ -114,6 +114,17 @@ TEST_CASE("traversal: boxes of runs fit in the cache, or are one channel's chunk
   });
 }
 
+TEST_CASE("traversal: boxes that are only mapped are no larger than a chunk") {
+  for_each_shape([](const Shape& shape, Index value_bytes) {
+    const Plan plan = plan_map(shape, value_bytes);
+    if (plan.rows) return;
+    INFO(name_of(shape, value_bytes));
+    const Box box = plan.box(0, 0);
+    CHECK(box.channels() * box.per_channel() * value_bytes <= chunk_bytes);
+  });
+  CHECK(plan_map({2, 64, 6400}, 4).block_channels == 10);  // 64 Ki floats
+}
+
 TEST_CASE("traversal: short inner dimensions are walked as rows, if there are enough rows") {
   const auto rows = [](Index outer, Index channels, Index inner) {
     const Shape shape{outer, channels, inner};
