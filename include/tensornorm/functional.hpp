@@ -77,7 +77,7 @@ inline void batch_invstd(Index begin, Index end, Index n, double eps, int correc
 
 namespace internal {
 
-// `after_reduction` as in passes.hpp: whether a block has just been reduced when it is mapped.
+// `after_reduction` as in movement.hpp: whether a block has just been reduced when it is mapped.
 
 /// (x - mean) * invstd * weight + bias, as a mapping for passes.hpp.
 template <typename T, typename Scalar>

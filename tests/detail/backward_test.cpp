@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <tensornorm/detail/backward.hpp>
-#include <tensornorm/detail/passes.hpp>
 #include <vector>
 
 #include "support/bits.hpp"

@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <limits>
-#include <tensornorm/detail/passes.hpp>
 #include <vector>
 
 #include "support/bits.hpp"

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include <tensornorm/detail/passes.hpp>
+#include <tensornorm/detail/block_map.hpp>
 
 namespace tn_test {
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "block_map.hpp"
 #include "passes.hpp"
 #include "sums.hpp"
 

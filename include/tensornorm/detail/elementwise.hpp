@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "loops.hpp"
-#include "traversal.hpp"
+#include "movement.hpp"
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
@@ -43,15 +43,6 @@ template <std::size_t K, typename Act>
 void unrolled(const Act& act) {
   unrolled_over(act, std::make_index_sequence<K>{});
 }
-
-/// How an element pass moves memory.
-struct Movement {
-  bool streamed;       // results go past the caches
-  Index next;          // distance in elements to what is read next: prefetched. 0: nothing
-  bool last_to_first;  // runs are walked from the last outer index back, so that what was read last comes first
-  Index next_out = 0;  // as next, of what is written
-  bool again = false;  // some results may be computed twice: out is none of the inputs, and is not streamed
-};
 
 /// Asks for the memory that a pass comes to next. A type of its own beside one that asks for nothing: in a loop of a
 /// few instructions a packet, even untaken branches cost.
