@@ -57,6 +57,15 @@ TEST_CASE("print_state: of many channels the first and the last") {
   }
 }
 
+TEST_CASE("print_state: of as many channels as are wanted all") {
+  std::ostringstream out;
+  tn::print_state(out, tn::BatchNorm1d<>(3), 3);
+  for (const char* shown : {"        0 ", "        1 ", "        2 "}) {
+    CAPTURE(shown);
+    CHECK(out.str().find(shown) != std::string::npos);
+  }
+}
+
 TEST_CASE("print_state: a vector of another size is shown as far as it goes") {
   tn::BatchNorm1d<> bn(2);
   bn.weight().resize(1);

@@ -261,12 +261,14 @@ TEST_CASE("a layer takes what has its prefix from a network's state, and minds n
   CHECK(same_state(bn, first));
 }
 
-TEST_CASE("not strict: what is there is loaded, what is not stays") {
+TEST_CASE("strict unless told otherwise; not strict: what is there is loaded, what is not stays") {
   auto bn = used_layer<tn::BatchNorm2d<>>();
   const auto before = bn;
   StateDict dict;
   dict.insert("bias", floats({7, 8, 9}));
   dict.insert("gamma", floats({1}));
+  check_throws<std::invalid_argument>({"Missing", "weight", "Unexpected", "gamma"}, [&] { bn.load_state_dict(dict); });
+  CHECK(same_state(bn, before));
   bn.load_state_dict(dict, "", false);
   CHECK(bn.bias() == Eigen::Vector3f(7, 8, 9));
   bn.bias() = before.bias();

@@ -14,7 +14,7 @@ TYPES = ["tensor_types", "matrix_types", "overlap"]
 SAFETENSORS = ["safetensors", "safetensors_refused", "detail/safetensors_header"]
 TESTS = {
     "array": ["array", "npy", "safetensors"],
-    "batch_norm": LAYER + ["allocation", *TYPES, "threads"],
+    "batch_norm": LAYER + ["state_dict", "allocation", *TYPES, "threads"],
     "channel_view": ["channel_view", "tensor_types"],
     "fold": ["fold"],
     "functional": ["functional", *VALUES, "properties_values"],
