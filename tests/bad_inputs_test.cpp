@@ -92,6 +92,10 @@ TEST_CASE("the input must have num_features channels, whatever the layer has to 
 TEST_CASE("wrong channels keep PyTorch's words") {
   tn::BatchNorm2d<> bn = used_layer();
   check_rejected(bn, input({4, 7, 2, 5}), {"running_mean should contain 7 elements not 3"});
+  tn::BatchNorm2d<> untracked(3, with([](Options& o) { o.track_running_stats = false; }));
+  check_rejected(untracked, input({4, 7, 2, 5}), {"weight should contain 7 elements not 3"});
+  tn::BatchNorm2d<> bare(3, with([](Options& o) { o.affine = o.track_running_stats = false; }));
+  check_rejected(bare, input({4, 7, 2, 5}), {"x should contain 7 elements not 3"});
 }
 
 TEST_CASE("batch statistics need more than one value a channel") {

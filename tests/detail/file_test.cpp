@@ -33,6 +33,14 @@ struct Shrunk : std::streambuf {
   pos_type seekpos(pos_type to, std::ios::openmode) override { return at = to; }
 };
 
+/// Eight bytes of which three were read, and no way back from their end.
+struct OneWay : std::streambuf {
+  pos_type seekoff(off_type, std::ios::seekdir from, std::ios::openmode) override {
+    return from == std::ios::end ? 8 : 3;
+  }
+  pos_type seekpos(pos_type, std::ios::openmode) override { return pos_type(off_type(-1)); }
+};
+
 }  // namespace
 
 TEST_CASE("a file is replaced when all of it is written") {
@@ -120,6 +128,12 @@ TEST_CASE("what is left of a stream, which stays where it is") {
 TEST_CASE("a stream that cannot tell is not read") {
   Pipe pipe;
   std::istream in(&pipe);
+  check_throws<std::runtime_error>({"file", "cannot be read"}, [&] { remaining_bytes("file", in); });
+}
+
+TEST_CASE("a stream that does not go back to where it was is not read") {
+  OneWay one_way;
+  std::istream in(&one_way);
   check_throws<std::runtime_error>({"file", "cannot be read"}, [&] { remaining_bytes("file", in); });
 }
 
