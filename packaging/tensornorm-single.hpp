@@ -1824,7 +1824,7 @@ void spread(const Lane* a_channel, Index channels, Index inner, Index fold, Lane
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-/// How an element pass moves memory.
+/// What an element pass is told of it.
 struct Movement {
   bool streamed;       // results go past the caches
   Index next;          // distance in elements to what is read next: prefetched. 0: nothing

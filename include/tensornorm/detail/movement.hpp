@@ -6,7 +6,7 @@
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-/// How an element pass moves memory.
+/// What an element pass is told of it.
 struct Movement {
   bool streamed;       // results go past the caches
   Index next;          // distance in elements to what is read next: prefetched. 0: nothing
