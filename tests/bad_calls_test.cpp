@@ -61,7 +61,7 @@ TEST_CASE("null maps: of some size they throw, of none they are empty batches") 
   }
 }
 
-TEST_CASE("const layers only evaluate; backward in training wants a forward before it") {
+TEST_CASE("const layers only evaluate, and backward in training wants a forward before it") {
   const tn::BatchNorm2d<> training = used_layer();
   Tensor4 y = input();
   check_throws_untouched<logic_error>(training, y, {"eval"}, [&] { training(input()); });

@@ -170,7 +170,7 @@ TEST_CASE("neither y nor dx may lie over what the layer holds") {
   }
 }
 
-TEST_CASE("overlap: ranges share a byte or not; an empty one shares none, wherever it is") {
+TEST_CASE("overlap: ranges share a byte or not, and an empty one shares none, wherever it is") {
   const char bytes[10] = {};
   const auto overlap = [&](int a, std::size_t a_bytes, int b, std::size_t b_bytes) {
     return tn::detail::overlap({"a", bytes + a, a_bytes}, {"b", bytes + b, b_bytes});

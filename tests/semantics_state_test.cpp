@@ -141,7 +141,7 @@ TEST_CASE("the counter counts the training batches of a tracking layer, and is w
   CHECK(untracked.num_batches_tracked() == 0);
 }
 
-TEST_CASE("reset_running_stats: 0, 1 and no batch seen; parameters stay") {
+TEST_CASE("reset_running_stats: 0, 1 and no batch seen, while parameters stay") {
   tn::BatchNorm2d<> bn(3);
   bn.weight().setConstant(5);
   bn.bias().setConstant(6);

@@ -90,7 +90,7 @@ TEST_CASE("training: infinities of both signs make the running mean NaN") {
   CHECK(std::isnan(bn.running_var()(0)));
 }
 
-TEST_CASE("eval: NaN and infinity element by element; a NaN parameter or a negative variance in its channel") {
+TEST_CASE("eval: NaN and infinity element by element, and a NaN parameter or a negative variance in its channel") {
   Random random(8);
   tn::BatchNorm2d<> bn(3);
   randomise_parameters(random, bn);

@@ -261,7 +261,7 @@ TEST_CASE("a layer takes what has its prefix from a network's state, and minds n
   CHECK(same_state(bn, first));
 }
 
-TEST_CASE("strict unless told otherwise; not strict: what is there is loaded, what is not stays") {
+TEST_CASE("strict unless told otherwise, and not strict: what is there is loaded, what is not stays") {
   auto bn = used_layer<tn::BatchNorm2d<>>();
   const auto before = bn;
   StateDict dict;

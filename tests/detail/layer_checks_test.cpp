@@ -33,14 +33,14 @@ bool names(const std::string& message, const std::string& words) { return messag
 
 }  // namespace
 
-TEST_CASE("layer checks: an eps below 0 or not a number; 0 and what is above are layers") {
+TEST_CASE("layer checks: an eps below 0 or not a number is none, 0 and what is above are") {
   CHECK(names(answer(&BatchNormOptions::eps, -1e-5), "eps should be at least 0, not -1e-05"));
   CHECK(names(answer(&BatchNormOptions::eps, kNaN), "eps should be at least 0, not nan"));
   CHECK(answer(&BatchNormOptions::eps, 0.0) == "made");
   CHECK(answer(&BatchNormOptions::eps, 2.0) == "made");
 }
 
-TEST_CASE("layer checks: a momentum that is not finite; any other, and none, are layers") {
+TEST_CASE("layer checks: a momentum that is not finite is none, any other and its absence are") {
   for (const double momentum : {kNaN, kInfinity, -kInfinity}) {
     CHECK(names(answer(&BatchNormOptions::momentum, momentum), "momentum should be finite, or absent"));
   }
@@ -48,7 +48,7 @@ TEST_CASE("layer checks: a momentum that is not finite; any other, and none, are
   CHECK(answer(&BatchNormOptions::momentum, std::nullopt) == "made");
 }
 
-TEST_CASE("layer checks: corrections below 0; 0 and what is above are layers") {
+TEST_CASE("layer checks: corrections below 0 are none, 0 and what is above are") {
   CHECK(names(answer(&BatchNormOptions::correction, -1), "correction should be at least 0, not -1"));
   CHECK(names(answer(&BatchNormOptions::running_correction, -2), "running_correction should be at least 0, not -2"));
   CHECK(answer(&BatchNormOptions::correction, 0) == "made");

@@ -59,7 +59,7 @@ TEST_CASE("movement: what is written in pieces far apart within the last cache i
 }
 
 TEST_CASE(
-    "movement: inputs are asked for a block ahead if two blocks fit, else not; a page ahead where none was read") {
+    "movement: inputs are asked for a block ahead if two blocks fit, else not, and a page ahead where none was read") {
   const Plan small = plan_reduction({32, 64, 56 * 56}, 4), large = plan_reduction({8, 64, 200 * 200}, 4);
   CHECK(next_input(small, 4, 1, true) == 56 * 56);
   CHECK(next_input(small, 4, 2, true) == 0);
