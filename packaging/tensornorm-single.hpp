@@ -1576,7 +1576,7 @@ inline Index channels_of_rows(Shape shape) {
 /// left, and others what is still narrow, if 32 are. block: channels_of_rows().
 inline Index fold_of(Shape shape, Index block) {
   const Index row = shape.channels * shape.inner, most = shape.outer / tile_rows;
-  if (most < 2 || block < shape.channels || row > block_lanes) return 1;
+  if (most < 2 || block < shape.channels) return 1;
   const Index lines = 16 / std::gcd(row, Index{16}), whole = std::max(lines, round_down(folded_lanes / row, lines));
   if (whole * row <= block_lanes && 2 * whole <= most) return whole;
   if (row <= folded_lanes / 2) return std::min(most, whole * row <= 2 * folded_lanes ? whole : folded_lanes / row);
@@ -1659,16 +1659,16 @@ Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
   }
   const int axis = channel_axis < 0 ? channel_axis + Rank : channel_axis;
   Eigen::Index before = 1, after = 1, all = 1;
-  bool counted = true, empty = false;
+  bool all_counted = true, empty = false;
   for (int i = 0; i < Rank; ++i) {
     const Eigen::Index size = x.dimensions[static_cast<std::size_t>(i)];
     if (size < 0) fail_argument(name, " has a negative size: ", x.dimensions);
     empty = empty || size == 0;
-    if (i != axis)
-      counted = !__builtin_mul_overflow(i < axis ? before : after, size, i < axis ? &before : &after) && counted;
-    counted = !__builtin_mul_overflow(all, size, &all) && counted;
+    Eigen::Index& side = i < axis ? before : after;
+    if (i != axis) __builtin_mul_overflow(side, size, &side);  // too many for it are too many in all
+    all_counted = !__builtin_mul_overflow(all, size, &all) && all_counted;
   }
-  if (!empty && (!counted || all > x.most)) {
+  if (!empty && (!all_counted || all > x.most)) {
     fail_argument(name, " of shape ", x.dimensions, " has more elements than its index type can count");
   }
   constexpr Eigen::Index most_bytes = std::numeric_limits<Eigen::Index>::max();  // Operand::bytes counts no further

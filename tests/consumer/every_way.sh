@@ -28,7 +28,7 @@ consume() {
 }
 
 headers_alone() {
-  cmake --preset headers -B "$out/headers" --fresh -DCMAKE_CXX_COMPILER="$1" -DCMAKE_CXX_STANDARD="$2"
+  cmake --preset headers -B "$out/headers" --fresh -DCMAKE_CXX_STANDARD=17
   cmake --build "$out/headers" -j "$(nproc)" --target all_verify_interface_header_sets
 }
 
@@ -131,9 +131,8 @@ weights() {
 }
 
 [ $json = ON ] || echo "note  nlohmann-json is not installed: safetensors.hpp is left out"
-# What a header forgets to include, it forgets in every standard: each compiler looks once.
-step "every header alone: clang++, C++20" headers_alone clang++ 20
-step "every header alone: g++, C++17" headers_alone g++ 17
+# What a header forgets to include, it forgets with every compiler; in C++17 the system's headers include the least.
+step "every header alone: g++, C++17" headers_alone
 for compiler in g++ clang++; do
   for standard in 17 20; do
     step "plain -I, warnings are errors, two translation units: $compiler, C++$standard" plain_compiler $compiler $standard

@@ -120,7 +120,7 @@ inline Index channels_of_rows(Shape shape) {
 /// left, and others what is still narrow, if 32 are. block: channels_of_rows().
 inline Index fold_of(Shape shape, Index block) {
   const Index row = shape.channels * shape.inner, most = shape.outer / tile_rows;
-  if (most < 2 || block < shape.channels || row > block_lanes) return 1;
+  if (most < 2 || block < shape.channels) return 1;
   const Index lines = 16 / std::gcd(row, Index{16}), whole = std::max(lines, round_down(folded_lanes / row, lines));
   if (whole * row <= block_lanes && 2 * whole <= most) return whole;
   if (row <= folded_lanes / 2) return std::min(most, whole * row <= 2 * folded_lanes ? whole : folded_lanes / row);
