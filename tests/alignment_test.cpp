@@ -88,7 +88,7 @@ void check_pass(Room<X>& room, const Dims& dims, int axis, bool training, double
       clean += room.clean() ? 1 : 0;
     }
   }
-  INFO(to_text(dims) << " channel_axis " << axis << (training ? " training" : " eval"));
+  INFO(to_text(dims) << " channel_axis " << axis << std::string(training ? " training" : " eval"));
   CHECK(right == 32);
   CHECK(clean == 32);
 }

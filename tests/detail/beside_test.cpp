@@ -79,7 +79,8 @@ struct Case {
 
   void check() const {
     INFO("[" << plan.shape.outer << ", " << plan.shape.channels << ", " << plan.shape.inner << "], blocks of "
-             << plan.block_channels << (streamed ? ", streamed" : "") << (in_place ? ", in place" : ""));
+             << plan.block_channels << std::string(streamed ? ", streamed" : "")
+             << std::string(in_place ? ", in place" : ""));
     const Results expected = run(Eigen::DefaultDevice{}, false);
     check_same(run(Eigen::DefaultDevice{}, true), expected);
     Eigen::ThreadPool pool(2);
