@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 #include <tensornorm/tensornorm.hpp>
 #include <type_traits>
 #include <vector>

@@ -11,6 +11,7 @@ run_tests() {
 run_in_pieces() {
   local tests=("build/$1/tests/tensornorm_tests" "--test-case-exclude=*${skip//|/*,*}*") count
   count=$("${tests[@]}" --count | sed -n 's/.*filters: //p')
+  ((count > 0)) || { echo "no test cases" >&2; exit 1; }
   quietly "build/$1.tests.log" xargs -P "$jobs" -I{} bash -c '"$@" --first={} --last=$(({} + 19))' _ "${tests[@]}" \
     <<<"$(seq 1 20 "$count")"
   echo "$count test cases passed"
