@@ -929,7 +929,8 @@ struct Packet {
 
   friend Packet operator+(Packet a, Packet b) { return {as_written(Eigen::internal::padd(a.raw, b.raw))}; }
   friend Packet operator-(Packet a, Packet b) { return {as_written(Eigen::internal::psub(a.raw, b.raw))}; }
-  friend Packet operator*(Packet a, Packet b) { return {Eigen::internal::pmul(a.raw, b.raw)}; }
+  /// Rounded, whatever is added to it.
+  friend Packet operator*(Packet a, Packet b) { return {uncontracted(Eigen::internal::pmul(a.raw, b.raw))}; }
   friend Packet operator/(Packet a, Packet b) { return {Eigen::internal::pdiv(a.raw, b.raw)}; }
   /// a*b + c, rounded once where the target can.
   friend Packet fma(Packet a, Packet b, Packet c) { return {Eigen::internal::pmadd(a.raw, b.raw, c.raw)}; }
@@ -2173,7 +2174,7 @@ struct NormalizeEval {
     return leave_room(abs(n.mean) + range_size(n.scale) + abs(n.shift)) * keeps_digits(n.scale);
   }
   static double exact(double copied, Index, const ChannelNumbers& n, Index lane) {
-    return (copied - n.mean[lane]) * n.scale[lane] + n.shift[lane];
+    return std::fma(copied - n.mean[lane], n.scale[lane], n.shift[lane]);
   }
 };
 
@@ -2878,7 +2879,8 @@ struct GradientTraining {
            keeps_digits(n.slope) * keeps_digits(n.shift);
   }
   double exact(double copied, Index offset, const ChannelNumbers& n, Index lane) const {
-    return copied * n.scale[lane] - (static_cast<double>(x[offset]) - n.mean[lane]) * n.slope[lane] - n.shift[lane];
+    const double deviation = static_cast<double>(x[offset]) - n.mean[lane];
+    return std::fma(copied, n.scale[lane], -std::fma(deviation, n.slope[lane], n.shift[lane]));
   }
 };
 
@@ -3447,8 +3449,8 @@ inline Moments merge(const Moments& a, const Moments& b) {
   const double delta = b.mean - a.mean;
   const double share = b.count / count;
   const bool near = std::abs(delta) <= std::numeric_limits<double>::max();  // else a.mean + delta would be NaN
-  const double mean = near ? a.mean + delta * share : a.mean * (a.count / count) + b.mean * share;
-  return {count, mean, a.m2 + b.m2 + delta * delta * (a.count * share)};
+  const double mean = near ? std::fma(delta, share, a.mean) : std::fma(a.mean, a.count / count, b.mean * share);
+  return {count, mean, std::fma(delta * delta, a.count * share, a.m2 + b.m2)};
 }
 
 }}  // namespace tensornorm::v0
@@ -4882,10 +4884,9 @@ ExactAffine folded(const BatchNorm<Scalar, SpatialDims>& bn) {
   for (Index c = 0; c < C; ++c) {
     double scale = 1 / std::sqrt(static_cast<double>(bn.running_var()[c]) + bn.options().eps);
     if (bn.weight().size() > 0) scale *= static_cast<double>(bn.weight()[c]);
-    double shift = -scale * static_cast<double>(bn.running_mean()[c]);
-    if (bn.bias().size() > 0) shift += static_cast<double>(bn.bias()[c]);
+    const double bias = bn.bias().size() > 0 ? static_cast<double>(bn.bias()[c]) : 0;
     folded.scale[c] = scale;
-    folded.shift[c] = shift;
+    folded.shift[c] = std::fma(-scale, static_cast<double>(bn.running_mean()[c]), bias);
   }
   return folded;
 }
@@ -4940,7 +4941,7 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
   }
   for (Index c = 0; c < C; ++c) {
     Scalar& b = bias.data()[c];
-    b = static_cast<Scalar>(by.scale[c] * static_cast<double>(b) + by.shift[c]);
+    b = static_cast<Scalar>(std::fma(by.scale[c], static_cast<double>(b), by.shift[c]));
   }
 }
 

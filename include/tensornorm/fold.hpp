@@ -42,10 +42,9 @@ ExactAffine folded(const BatchNorm<Scalar, SpatialDims>& bn) {
   for (Index c = 0; c < C; ++c) {
     double scale = 1 / std::sqrt(static_cast<double>(bn.running_var()[c]) + bn.options().eps);
     if (bn.weight().size() > 0) scale *= static_cast<double>(bn.weight()[c]);
-    double shift = -scale * static_cast<double>(bn.running_mean()[c]);
-    if (bn.bias().size() > 0) shift += static_cast<double>(bn.bias()[c]);
+    const double bias = bn.bias().size() > 0 ? static_cast<double>(bn.bias()[c]) : 0;
     folded.scale[c] = scale;
-    folded.shift[c] = shift;
+    folded.shift[c] = std::fma(-scale, static_cast<double>(bn.running_mean()[c]), bias);
   }
   return folded;
 }
@@ -100,7 +99,7 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
   }
   for (Index c = 0; c < C; ++c) {
     Scalar& b = bias.data()[c];
-    b = static_cast<Scalar>(by.scale[c] * static_cast<double>(b) + by.shift[c]);
+    b = static_cast<Scalar>(std::fma(by.scale[c], static_cast<double>(b), by.shift[c]));
   }
 }
 

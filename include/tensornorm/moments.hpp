@@ -28,8 +28,8 @@ inline Moments merge(const Moments& a, const Moments& b) {
   const double delta = b.mean - a.mean;
   const double share = b.count / count;
   const bool near = std::abs(delta) <= std::numeric_limits<double>::max();  // else a.mean + delta would be NaN
-  const double mean = near ? a.mean + delta * share : a.mean * (a.count / count) + b.mean * share;
-  return {count, mean, a.m2 + b.m2 + delta * delta * (a.count * share)};
+  const double mean = near ? std::fma(delta, share, a.mean) : std::fma(a.mean, a.count / count, b.mean * share);
+  return {count, mean, std::fma(delta * delta, a.count * share, a.m2 + b.m2)};
 }
 
 }}  // namespace tensornorm::v0

@@ -137,7 +137,8 @@ struct GradientTraining {
            keeps_digits(n.slope) * keeps_digits(n.shift);
   }
   double exact(double copied, Index offset, const ChannelNumbers& n, Index lane) const {
-    return copied * n.scale[lane] - (static_cast<double>(x[offset]) - n.mean[lane]) * n.slope[lane] - n.shift[lane];
+    const double deviation = static_cast<double>(x[offset]) - n.mean[lane];
+    return std::fma(copied, n.scale[lane], -std::fma(deviation, n.slope[lane], n.shift[lane]));
   }
 };
 

@@ -114,7 +114,7 @@ struct NormalizeEval {
     return leave_room(abs(n.mean) + range_size(n.scale) + abs(n.shift)) * keeps_digits(n.scale);
   }
   static double exact(double copied, Index, const ChannelNumbers& n, Index lane) {
-    return (copied - n.mean[lane]) * n.scale[lane] + n.shift[lane];
+    return std::fma(copied - n.mean[lane], n.scale[lane], n.shift[lane]);
   }
 };
 

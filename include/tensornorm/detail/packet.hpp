@@ -74,7 +74,8 @@ struct Packet {
 
   friend Packet operator+(Packet a, Packet b) { return {as_written(Eigen::internal::padd(a.raw, b.raw))}; }
   friend Packet operator-(Packet a, Packet b) { return {as_written(Eigen::internal::psub(a.raw, b.raw))}; }
-  friend Packet operator*(Packet a, Packet b) { return {Eigen::internal::pmul(a.raw, b.raw)}; }
+  /// Rounded, whatever is added to it.
+  friend Packet operator*(Packet a, Packet b) { return {uncontracted(Eigen::internal::pmul(a.raw, b.raw))}; }
   friend Packet operator/(Packet a, Packet b) { return {Eigen::internal::pdiv(a.raw, b.raw)}; }
   /// a*b + c, rounded once where the target can.
   friend Packet fma(Packet a, Packet b, Packet c) { return {Eigen::internal::pmadd(a.raw, b.raw, c.raw)}; }
