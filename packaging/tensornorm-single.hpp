@@ -933,7 +933,17 @@ struct Packet {
   friend Packet operator*(Packet a, Packet b) { return {uncontracted(Eigen::internal::pmul(a.raw, b.raw))}; }
   friend Packet operator/(Packet a, Packet b) { return {Eigen::internal::pdiv(a.raw, b.raw)}; }
   /// a*b + c, rounded once where the target can.
-  friend Packet fma(Packet a, Packet b, Packet c) { return {Eigen::internal::pmadd(a.raw, b.raw, c.raw)}; }
+  friend Packet fma(Packet a, Packet b, Packet c) {
+    if constexpr (sizeof(Raw) == sizeof(Lane)) {  // of one number Eigen's function leaves it to the compiler
+#if defined(__FP_FAST_FMA) || defined(__FMA__)
+      return {std::fma(a.raw, b.raw, c.raw)};
+#else
+      return a * b + c;
+#endif
+    } else {
+      return {Eigen::internal::pmadd(a.raw, b.raw, c.raw)};
+    }
+  }
 };
 
 template <typename Lane>
