@@ -29,15 +29,12 @@ struct ChannelNumbers {
   Packet<double> slope;  // backward only: weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
 };
 
-/// 1 / sqrt(var + eps).
-inline Packet<double> inverse_deviation(Packet<double> var, double eps) {
-  return Packet<double>::all(1) / sqrt(var + Packet<double>::all(eps));
-}
-/// The same of variances m2 / n: [channels]. invstd may be m2.
+inline Packet<double> inverse_root(Packet<double> x) { return Packet<double>::all(1) / sqrt(x); }
+/// invstd = 1 / sqrt(m2 / n + eps): [channels]. invstd may be m2.
 [[gnu::flatten]] inline void invert_deviations(const double* m2, Index channels, double n, double eps, double* invstd) {
-  const auto per_value = Packet<double>::all(1 / n);
+  const auto per_value = Packet<double>::all(1 / n), added = Packet<double>::all(eps);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
-    store(invstd + c, inverse_deviation(load<double>(m2 + c, extent) * per_value, eps), extent);
+    store(invstd + c, inverse_root(fma(load<double>(m2 + c, extent), per_value, added)), extent);
   });
 }
 
@@ -76,7 +73,8 @@ struct EvalNumbers {
 
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
-    const auto scale = numbers_or(1, weight, c, extent) * inverse_deviation(load<double>(var + c, extent), eps);
+    const auto invstd = inverse_root(load<double>(var + c, extent) + Packet<double>::all(eps));
+    const auto scale = numbers_or(1, weight, c, extent) * invstd;
     return {numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
   }
 };
