@@ -1,9 +1,8 @@
-// Prints a digest of every result's bits, for layers of all scalars and walks: compare.sh builds it in several ways,
-// and no line may differ. (What the results are worth is for the other tests to say.)
+// Prints a digest of every result's bits, for layers of float and double, in all walks: compare.sh builds it in several
+// ways, and no line may differ. What the results are worth is for the other tests to say.
 #include <cstdint>
 #include <cstdio>
 #include <random>
-#include <string>
 #include <tensornorm/tensornorm.hpp>
 
 namespace {
@@ -64,7 +63,7 @@ void print_digests(const char* scalar, const Eigen::array<Index, 4>& dims, const
   gradients.add(dx);
   gradients.add(bn.weight_grad());
   gradients.add(bn.bias_grad());
-  bn.forward(y, y);
+  bn.forward(y, y);  // in place; both batches are in the running statistics
   training.add(bn.running_mean());
   training.add(bn.running_var());
   bn.eval();
