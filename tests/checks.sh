@@ -46,7 +46,7 @@ check_sanitize() {
     -R "^(must not compile|documentation|-ffast-math)"
 }
 # The core alone, as what is outside of it sees no instruction set; the same goes for the emulated machines.
-# what computes at other levels: clang++ -O3 for this machine, in C++20; g++ -O3 with AVX2 and FMA; both NDEBUG
+# what computes, passes at -O3: clang++ for this machine, in C++20; g++ with AVX2 and FMA; both NDEBUG
 check_levels() {
   need clang++ clang
   run_tests core --fresh -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_STANDARD=20 \

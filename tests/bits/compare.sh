@@ -8,7 +8,8 @@ mkdir -p "$folder"
 
 # digests_of COMPILER FLAG ...: what the program prints that is built so.
 digests_of() {
-  "$@" -std=c++17 -isystem /usr/include/eigen3 -I include tests/bits/digests.cpp -o "$folder/digests"
+  "$@" -std=c++17 -Wall -Wextra -Werror -isystem /usr/include/eigen3 -I include tests/bits/digests.cpp \
+    -o "$folder/digests"
   "$folder/digests"
 }
 digests_of g++ -O2 "$@" >"$folder/first.txt"

@@ -25,7 +25,7 @@ class Digest {
   std::uint64_t value_ = 0xcbf29ce484222325;
 };
 
-/// Not by a distribution of the standard library, as each library has its own.
+/// Exact, and so the same in every build, which numbers by way of logarithms are not.
 class Random {
  public:
   /// Of mean 0 and deviation 1/2, a multiple of 2^-24.
@@ -45,6 +45,7 @@ template <typename Scalar>
 void print_digests(const char* scalar, const Eigen::array<Index, 4>& dims, const Data& data) {
   using X = Eigen::Tensor<Scalar, 4, Eigen::RowMajor>;
   Random random;
+  // Of these products none is rounded, or nothing but 0 is added to it.
   const auto number = [&](double mean, double deviation) { return static_cast<Scalar>(mean + deviation * random()); };
   X x(dims), dy(dims), y(dims), dx(dims);
   for (Index k = 0; k < x.size(); ++k) {

@@ -32,9 +32,10 @@ struct ChannelNumbers {
 inline Packet<double> inverse_root(Packet<double> x) { return Packet<double>::all(1) / sqrt(x); }
 /// invstd = 1 / sqrt(m2 / n + eps): [channels]. invstd may be m2.
 [[gnu::flatten]] inline void invert_deviations(const double* m2, Index channels, double n, double eps, double* invstd) {
-  const auto per_value = Packet<double>::all(1 / n), added = Packet<double>::all(eps);
+  const auto per_value = Packet<double>::all(1 / n);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
-    store(invstd + c, inverse_root(fma(load<double>(m2 + c, extent), per_value, added)), extent);
+    const auto var_plus_eps = fma(load<double>(m2 + c, extent), per_value, Packet<double>::all(eps));
+    store(invstd + c, inverse_root(var_plus_eps), extent);
   });
 }
 
