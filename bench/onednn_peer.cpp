@@ -1,5 +1,6 @@
 // oneDNN 2's batch norm, on the same buffers: in the layout they have, and as if they had been reordered to oneDNN's
-// own blocks of 16 channels, which is what its users do and where it is fastest.
+// own blocks of channels, which is what its users do and where it is fastest. Blocks of 16 are for AVX-512; with
+// AVX2 those of 8 take a fourth to a sixth of their time.
 #include <omp.h>
 
 #include <memory>
@@ -84,6 +85,7 @@ std::vector<Peer> peers_of(const Layer& layer, Buffers<float>& buffers, int thre
     case Layout::nchw:
       add("oneDNN plain", planes, Tag::nchw);
       if (layer.c % 16 == 0) add("oneDNN blocked", planes, Tag::nChw16c);
+      if (layer.c % 8 == 0) add("oneDNN blocked by 8", planes, Tag::nChw8c);
       break;
     case Layout::nhwc:
       add("oneDNN plain", planes, Tag::nhwc);
