@@ -40,7 +40,7 @@ struct Halves {
     functional::batch_invstd(0, channels, n, options.eps, options.correction, statistics());
   }
   void find_sums(const ChannelView<const float>& x, const ChannelView<const float>& dy) {
-    functional::gradient_sums(kDevice, x, dy, mean.data(), sums(), scratch);
+    functional::gradient_sums(kDevice, x, dy, statistics(), sums(), scratch);
   }
   template <typename X, typename Layer>
   X output(const X& x, const Layer& bn) {
@@ -51,8 +51,8 @@ struct Halves {
   template <typename X, typename Layer>
   X gradient(const X& x, const X& dy, const Layer& bn) {
     X dx = x;
-    functional::input_gradient(kDevice, view(x, bn), view(dy, bn), mean.data(), invstd.data(), affine(bn),
-                               bn.options().correction, sums(), view(dx, bn));
+    functional::input_gradient(kDevice, view(x, bn), view(dy, bn), statistics(), affine(bn), bn.options().correction,
+                               sums(), view(dx, bn));
     return dx;
   }
 

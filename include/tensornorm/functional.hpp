@@ -93,14 +93,14 @@ auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, cons
 /// The gradient of a training forward, as a mapping for passes.hpp.
 template <typename T, typename Scalar>
 auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, const ChannelView<const T>& dy,
-                    const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
+                    const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx, bool after_reduction) {
   const bool in_place = dy.data == dx.data;
   const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, after_reduction);
   const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
-  const detail::GradientNumbers<Scalar> numbers{mean,        invstd, affine.weight,       sums.dy,
-                                                sums.dy_dev, 1 / n,  1 / (n - correction)};
+  const detail::GradientNumbers<Scalar> numbers{
+      statistics.mean, statistics.invstd, affine.weight, sums.dy, sums.dy_dev, 1 / n, 1 / (n - correction)};
   return detail::mapping(plan, f, dx.data, movement, numbers);
 }
 
@@ -132,39 +132,41 @@ void training_forward(const Device& device, const ChannelView<const T>& x, const
                                 internal::normalisation(plan, x, statistics, affine, y, true));
 }
 
-/// First half of a backward: both sums, about the given mean (double [C]).
+/// First half of a backward: both sums, about statistics.mean. statistics.m2 is that of x or of a larger batch that x
+/// is a part of; it may be null, and then the sums of floats take a fifth longer in cache. invstd is not looked at.
 template <typename Device, typename T>
 void gradient_sums(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
-                   const double* mean, const GradientSums& sums, Scratch& scratch) {
+                   const BatchStatistics& statistics, const GradientSums& sums, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
-  const detail::GradientReduction<T> reduction{x.data, dy.data, mean};
+  const detail::GradientReduction<T> reduction{x.data, dy.data, statistics.mean, statistics.m2};
   detail::reduce(device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch);
 }
 
-/// Second half of a training backward: dx from the sums. mean, invstd: double [C], of the forward. dx may be dy.
+/// Second half of a training backward: dx from the sums. statistics: of the forward, without m2. dx may be dy.
 template <typename Device, typename T, typename Scalar>
 void input_gradient(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
-                    const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
+                    const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx) {
   const auto plan = detail::plan_map(x.shape, sizeof(T), dy.data == dx.data);
   detail::map_all(device, plan, sizeof(T), false,
-                  internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx, false));
+                  internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, false));
 }
 
-/// A training backward: fills the sums, then dx. mean, invstd: double [C], of the forward. dx may be dy.
+/// A training backward: fills the sums, then dx. statistics: of the forward; m2 may be null, as in gradient_sums(). dx
+/// may be dy.
 template <typename Device, typename T, typename Scalar>
 void training_backward(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
-                       const double* mean, const double* invstd, const Affine<Scalar>& affine, int correction,
+                       const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
   if (detail::maps_apart(plan, sizeof(T), dy.data == dx.data)) {
-    gradient_sums(device, x, dy, mean, sums, scratch);
-    return input_gradient(device, x, dy, mean, invstd, affine, correction, sums, dx);
+    gradient_sums(device, x, dy, statistics, sums, scratch);
+    return input_gradient(device, x, dy, statistics, affine, correction, sums, dx);
   }
-  const detail::GradientReduction<T> reduction{x.data, dy.data, mean};
+  const detail::GradientReduction<T> reduction{x.data, dy.data, statistics.mean, statistics.m2};
   detail::reduce_and_map(
       device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch, [](Index, Index) {},
-      internal::input_gradient(plan, x, dy, mean, invstd, affine, correction, sums, dx, true));
+      internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, true));
 }
 
 // --------------------------------------------------------------------------------------------------------------- eval

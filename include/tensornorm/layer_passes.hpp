@@ -32,11 +32,11 @@ struct LayerPasses {
                                const Statistics& statistics, const Output& y, Scratch& scratch);
   static void eval_forward(const Device& device, const Input& x, const Scalar* mean, const Scalar* var, double eps,
                            const Affine& affine, const Output& y);
-  static void gradient_sums(const Device& device, const Input& x, const Input& dy, const double* mean, const Sums& sums,
-                            Scratch& scratch);
-  static void training_backward(const Device& device, const Input& x, const Input& dy, const double* mean,
-                                const double* invstd, const Affine& affine, int correction, const Sums& sums,
-                                const Output& dx, Scratch& scratch);
+  static void gradient_sums(const Device& device, const Input& x, const Input& dy, const Statistics& statistics,
+                            const Sums& sums, Scratch& scratch);
+  static void training_backward(const Device& device, const Input& x, const Input& dy, const Statistics& statistics,
+                                const Affine& affine, int correction, const Sums& sums, const Output& dx,
+                                Scratch& scratch);
   static void eval_input_gradient(const Device& device, const Input& dy, const Scalar* var, double eps,
                                   const Affine& affine, const Output& dx);
   ///@}
@@ -62,16 +62,16 @@ void LayerPasses<T, Device>::eval_forward(const Device& device, const Input& x, 
 }
 
 template <typename T, typename Device>
-void LayerPasses<T, Device>::gradient_sums(const Device& device, const Input& x, const Input& dy, const double* mean,
-                                           const Sums& sums, Scratch& scratch) {
-  functional::gradient_sums(device, x, dy, mean, sums, scratch);
+void LayerPasses<T, Device>::gradient_sums(const Device& device, const Input& x, const Input& dy,
+                                           const Statistics& statistics, const Sums& sums, Scratch& scratch) {
+  functional::gradient_sums(device, x, dy, statistics, sums, scratch);
 }
 
 template <typename T, typename Device>
 void LayerPasses<T, Device>::training_backward(const Device& device, const Input& x, const Input& dy,
-                                               const double* mean, const double* invstd, const Affine& affine,
-                                               int correction, const Sums& sums, const Output& dx, Scratch& scratch) {
-  functional::training_backward(device, x, dy, mean, invstd, affine, correction, sums, dx, scratch);
+                                               const Statistics& statistics, const Affine& affine, int correction,
+                                               const Sums& sums, const Output& dx, Scratch& scratch) {
+  functional::training_backward(device, x, dy, statistics, affine, correction, sums, dx, scratch);
 }
 
 template <typename T, typename Device>

@@ -83,9 +83,8 @@ Step<T> whole_passes(const Device& device, const Problem<T>& p, int correction) 
   functional::Scratch scratch = scratch_for(device, p.x_view());
   functional::training_forward(device, p.x_view(), p.affine(), kEps, correction, step.statistics.view(),
                                ChannelView<T>{step.y.data(), p.shape}, scratch);
-  functional::training_backward(device, p.x_view(), p.dy_view(), step.statistics.mean.data(),
-                                step.statistics.invstd.data(), p.affine(), correction, step.sums.view(),
-                                ChannelView<T>{step.dx.data(), p.shape}, scratch);
+  functional::training_backward(device, p.x_view(), p.dy_view(), step.statistics.view(), p.affine(), correction,
+                                step.sums.view(), ChannelView<T>{step.dx.data(), p.shape}, scratch);
   return step;
 }
 
@@ -96,10 +95,9 @@ Step<T> half_passes(const Device& device, const Problem<T>& p, int correction) {
   functional::batch_moments(device, p.x_view(), step.statistics.view(), scratch);
   functional::batch_invstd(0, p.shape.channels, p.shape.per_channel(), kEps, correction, step.statistics.view());
   functional::normalize(device, p.x_view(), step.statistics.view(), p.affine(), ChannelView<T>{step.y.data(), p.shape});
-  functional::gradient_sums(device, p.x_view(), p.dy_view(), step.statistics.mean.data(), step.sums.view(), scratch);
-  functional::input_gradient(device, p.x_view(), p.dy_view(), step.statistics.mean.data(),
-                             step.statistics.invstd.data(), p.affine(), correction, step.sums.view(),
-                             ChannelView<T>{step.dx.data(), p.shape});
+  functional::gradient_sums(device, p.x_view(), p.dy_view(), step.statistics.view(), step.sums.view(), scratch);
+  functional::input_gradient(device, p.x_view(), p.dy_view(), step.statistics.view(), p.affine(), correction,
+                             step.sums.view(), ChannelView<T>{step.dx.data(), p.shape});
   return step;
 }
 
@@ -112,9 +110,8 @@ Step<T> passes_in_place(const Device& device, const Problem<T>& p, int correctio
   const ChannelView<const T> x{step.y.data(), p.shape}, dy{step.dx.data(), p.shape};
   functional::training_forward(device, x, p.affine(), kEps, correction, step.statistics.view(),
                                ChannelView<T>{step.y.data(), p.shape}, scratch);
-  functional::training_backward(device, p.x_view(), dy, step.statistics.mean.data(), step.statistics.invstd.data(),
-                                p.affine(), correction, step.sums.view(), ChannelView<T>{step.dx.data(), p.shape},
-                                scratch);
+  functional::training_backward(device, p.x_view(), dy, step.statistics.view(), p.affine(), correction,
+                                step.sums.view(), ChannelView<T>{step.dx.data(), p.shape}, scratch);
   return step;
 }
 

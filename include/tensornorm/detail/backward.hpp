@@ -6,13 +6,14 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 
 #include "normalize.hpp"
 #include "sums.hpp"
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-/// The factors of db and of sum dy * (x - centre): u = dy, v = x - centre.
+/// The factors of db and of sum dy * x: u = dy, v = x.
 template <typename T>
 struct GradientTerms {
   using Value = T;
@@ -29,32 +30,84 @@ struct GradientTerms {
     return load<double>(dy + offset, extent);
   }
   template <typename Extent>
-  Packet<double> v(Packet<double>, Index offset, Packet<double> centre, Extent extent) const {
-    return load<double>(x + offset, extent) - centre;
+  Packet<double> v(Packet<double>, Index offset, Packet<double>, Extent extent) const {
+    return load<double>(x + offset, extent);
   }
 };
 
-/// Sum of dy and of dy * (x - mean) over the box: double [channels of the box] each. O(values).
+/// The same about a centre: u = dy, v = x - centre.
 template <typename T>
-[[gnu::flatten]] void box_gradient_sums(const Plan& plan, const Box& box, const T* x, const T* dy, const double* mean,
-                                        double* sum_dy, double* sum_dy_dev) {
-  ChannelSums sums;
-  sum_box(plan, box, GradientTerms<T>{x, dy}, mean, sums);
-  for_each_packet<double>(box.channels(), [&](Index c, auto extent) {
-    store(sum_dy + c, load<double>(sums.u + c, extent), extent);
-    store(sum_dy_dev + c, load<double>(sums.uv + c, extent), extent);
-  });
+struct CentredGradientTerms : GradientTerms<T> {
+  template <typename Extent>
+  Packet<double> v(Packet<double>, Index offset, Packet<double> centre, Extent extent) const {
+    return load<double>(this->x + offset, extent) - centre;
+  }
+};
+
+/// 1 for the channels whose sum of dy * (x - mean) may be made from sums about 0, else 0: it is finite, and the mean at
+/// most 2^8 deviations from 0, which leaves 21 of the 29 bits that a double has to spare. m2: of n values.
+inline Packet<double> near_zero(Packet<double> mean, Packet<double> m2, double n, Packet<double> sum_dy_dev) {
+  const auto finite = at_most(abs(sum_dy_dev), Packet<double>::all(std::numeric_limits<double>::max()));
+  return at_most(mean * mean * Packet<double>::all(n), Packet<double>::all(0x1p16) * m2) * finite;
 }
 
-/// The reduction of passes.hpp that finds both sums. mean: double [C].
+/// Sums the box again about the means, and takes what could not be made from sums about 0. Rare, as constant channels
+/// and large means are; and apart so that box_gradient_sums() stays small.
+template <typename T>
+[[gnu::noinline]] void sum_gradients_again(const Plan& plan, const Box& box, const T* x, const T* dy,
+                                           const double* mean, const double* m2, double* sum_dy_dev) {
+  const auto n = static_cast<double>(plan.shape.per_channel());
+  ChannelSums again;
+  sum_box(plan, box, CentredGradientTerms<T>{{x, dy}}, mean, again);
+  for (Index c = 0; c < box.channels(); ++c) {
+    const auto all = [c](const double* numbers) { return Packet<double>::all(numbers[c]); };
+    if (near_zero(all(mean), all(m2), n, all(sum_dy_dev))[0] != 1) sum_dy_dev[c] = again.uv[c];
+  }
+}
+
+/// Sum of dy and of dy * (x - mean) over the box. mean, m2, sums: double [channels of the box] each; m2 about the mean,
+/// of the tensor's values. O(values).
+///
+/// Floats are summed about 0, and mean * sum dy is taken off: without a subtraction a value a pass takes an eighth
+/// less. Where that would cancel, and where m2 is null, as nothing is known then, they are summed about the mean. So
+/// are doubles, which have no bits to spare.
+template <typename T>
+[[gnu::flatten]] void box_gradient_sums(const Plan& plan, const Box& box, const T* x, const T* dy, const double* mean,
+                                        const double* m2, double* sum_dy, double* sum_dy_dev) {
+  const auto n = static_cast<double>(plan.shape.per_channel());
+  const bool about_zero = !std::is_same_v<T, double> && m2 != nullptr;
+  ChannelSums sums;
+  if (about_zero) {
+    sum_box(plan, box, GradientTerms<T>{x, dy}, mean, sums);
+  } else {
+    sum_box(plan, box, CentredGradientTerms<T>{{x, dy}}, mean, sums);
+  }
+  auto all = Packet<double>::all(1);
+  for_each_packet<double>(box.channels(), [&](Index c, auto extent) {
+    const auto u = load<double>(sums.u + c, extent);
+    auto uv = load<double>(sums.uv + c, extent);
+    if (about_zero) {
+      const auto means = load<double>(mean + c, extent);
+      uv = fma(Packet<double>::all(-0.0) - means, u, uv);
+      all = all * near_zero(means, load<double>(m2 + c, extent), n, uv);
+    }
+    store(sum_dy + c, u, extent);
+    store(sum_dy_dev + c, uv, extent);
+  });
+  if (!all_of(all)) sum_gradients_again(plan, box, x, dy, mean, m2, sum_dy_dev);
+}
+
+/// The reduction of passes.hpp that finds both sums. mean and m2: double [C], or m2 null.
 template <typename T>
 struct GradientReduction {
   static constexpr int inputs = 2;
   const T* x;
   const T* dy;
   const double* mean;
+  const double* m2;
   void box(const Plan& plan, const Box& box, double* sum_dy, double* sum_dy_dev) const {
-    box_gradient_sums(plan, box, x, dy, mean + box.channel_begin, sum_dy, sum_dy_dev);
+    const Index c = box.channel_begin;
+    box_gradient_sums(plan, box, x, dy, mean + c, m2 == nullptr ? nullptr : m2 + c, sum_dy, sum_dy_dev);
   }
   static constexpr bool keeps_rest = GradientTerms<T>::keeps_rest;
   struct Rest {  // what was rounded off

@@ -85,15 +85,15 @@ class OperandPasses {
       functional::batch_invstd(0, channels, view.shape.per_channel(), eps, correction, of);
     }
     if (state.training || again) {
-      Passes::training_backward(device, view, dy_view, of.mean, of.invstd, state.affine(), correction, sums, dx_view,
-                                partials_);
+      Passes::training_backward(device, view, dy_view, of, state.affine(), correction, sums, dx_view, partials_);
     } else {
       for (Index c = 0; c < channels; ++c) {
         of.mean[c] = static_cast<double>(state.running_mean[c]);
         of.invstd[c] = 1 / std::sqrt(static_cast<double>(state.running_var[c]) + eps);
       }
       const bool parameters = state.weight.size() > 0 || state.bias.size() > 0;
-      if (parameters) Passes::gradient_sums(device, view, dy_view, of.mean, sums, partials_);
+      const functional::BatchStatistics running{of.mean, nullptr, of.invstd};
+      if (parameters) Passes::gradient_sums(device, view, dy_view, running, sums, partials_);
       Passes::eval_input_gradient(device, dy_view, state.running_var.data(), eps, state.affine(), dx_view);
     }
     state.add_gradients(sums, of.invstd);
