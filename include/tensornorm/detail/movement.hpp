@@ -33,7 +33,7 @@ inline Index next_input(const Plan& plan, Index value_bytes, Index inputs, bool 
   if (!plan.beyond_cache) return 0;
   if (!after_reduction || plan.rows) return prefetch_bytes / value_bytes;  // rows were summed long ago
   const Index block = plan.block_channels * plan.shape.per_channel() * value_bytes * inputs;
-  const bool two_in_cache = block <= 2 * block_bytes;  // this one and the next one, in L2
+  const bool two_in_cache = block <= l2_bytes;  // this one and the next one, in L2
   return two_in_cache ? plan.block_channels * plan.shape.inner : 0;
 }
 
@@ -41,7 +41,7 @@ inline Index next_input(const Plan& plan, Index value_bytes, Index inputs, bool 
 /// prefetcher of the hardware foresees the next one.
 inline Index next_output(const Plan& plan, Index value_bytes, bool after_reduction) {
   const bool far_apart = plan.rows ? plan.blocks > 1 : after_reduction && plan.shape.inner * value_bytes <= page_bytes;
-  const bool in_last_cache = !plan.beyond_cache && plan.shape.size() * value_bytes > 4 * block_bytes;
+  const bool in_last_cache = !plan.beyond_cache && plan.shape.size() * value_bytes > 2 * l2_bytes;
   return far_apart && in_last_cache ? plan.shape.channels * plan.shape.inner : 0;
 }
 

@@ -32,14 +32,17 @@ struct Box {
   Index per_channel() const { return (outer_end - outer_begin) * (inner_end - inner_begin); }
 };
 
-// Tuning constants. On an AMD Zen 5 server core (48 KiB L1, 1 MiB L2, 32 MiB L3) blocks of 16 to 128 KiB were no faster
-// than these, and narrower columns of rows much slower; the other numbers follow from the sizes of the caches.
+// Tuning constants. Blocks of 256 KiB were as fast on an AMD Zen 5 server core (1 MiB L2), and took a seventh longer on
+// Zen 3 (512 KiB), where two blocks and their outputs do not fit; blocks of 16 KiB gained nothing on the former, and of
+// 64 KiB nothing on the latter. Narrower columns of rows were much slower. The other numbers follow from the sizes of
+// the caches.
 inline constexpr Index block_lanes = 1024;               // most lanes, or channels, a block: their numbers fit in L1
 inline constexpr Index block_columns = 512;              // the same where inner is 1 and rows are longer
 inline constexpr Index folded_lanes = 64;                // of rows that are short: a tile of them is little of L1
 inline constexpr Index narrow_lanes = 256;               // wider rows are summed packet by packet: see patch.hpp
-inline constexpr Index block_bytes = 256 * 1024;         // of x a block: it is still in L2 for the second pass
+inline constexpr Index block_bytes = 128 * 1024;         // of x a block: it is still in L2 for the second pass
 inline constexpr Index chunk_bytes = 256 * 1024;         // of x a chunk, the unit of work of larger blocks
+inline constexpr Index l2_bytes = 512 * 1024;            // of the second cache, at least
 inline constexpr Index cache_bytes = 12 * 1024 * 1024;   // a larger tensor leaves the last cache, with its output
 inline constexpr Index crowded_bytes = 4 * 1024 * 1024;  // a tensor, three of which do not fit the last cache with ease
 inline constexpr Index page_bytes = 4 * 1024;            // prefetchers of the hardware end at the end of a page
