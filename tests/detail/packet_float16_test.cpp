@@ -14,9 +14,16 @@ using tn_test::Bfloat16Format;
 using tn_test::decoded;
 using tn_test::HalfFormat;
 
-/// How values are stored: in whole packets, in pairs of packets, or in parts of all sizes.
-enum class Stores { whole, pairs, parts };
-constexpr Stores all_stores[] = {Stores::whole, Stores::pairs, Stores::parts};
+/// How values are stored: in whole packets, in pairs of packets, which may be mixed, or in parts of all sizes.
+enum class Stores { whole, pairs, mixed_pairs, parts };
+constexpr Stores all_stores[] = {Stores::whole, Stores::pairs, Stores::mixed_pairs, Stores::parts};
+
+/// Two packets of values of which the first has the even ones.
+PacketPair<float, true> mixed_pair(const float* from) {
+  float even[width<float>], odd[width<float>];
+  for (Index i = 0; i < width<float>; ++i) even[i] = from[2 * i], odd[i] = from[2 * i + 1];
+  return {load<float>(even), load<float>(odd)};
+}
 
 template <typename T>
 std::vector<std::uint16_t> rounded_words(const std::vector<float>& floats, Stores stores) {
@@ -27,8 +34,12 @@ std::vector<std::uint16_t> rounded_words(const std::vector<float>& floats, Store
     const float* const from = floats.data() + i;
     T* const to = values.data() + i;
     const Index step = stores == Stores::parts ? std::min(1 + i % W, count - i) : std::min(W, count - i);
-    if (stored_in_pairs<T> && stores == Stores::pairs && count - i >= 2 * W) {
-      if constexpr (stored_in_pairs<T>) store(to, load<float>(from, Two{}), Two{});
+    const bool pairs = stores == Stores::pairs || stores == Stores::mixed_pairs;
+    if (stored_in_pairs<T> && pairs && count - i >= 2 * W) {
+      if constexpr (stored_in_pairs<T>) {
+        if (stores == Stores::pairs) store(to, load<float>(from, Two{}), Two{});
+        if (stores == Stores::mixed_pairs) store(to, mixed_pair(from), TwoMixed{});
+      }
       i += W;
     } else if (step == W) {
       store(to, load<float>(from));

@@ -98,8 +98,8 @@ void check_stores() {
 }
 
 /// Two packets loaded, computed on beside one packet, and stored, by write(p, pair), `step` values further each time.
-template <typename T, typename Write>
-void check_pairs(Index step, Write write) {
+template <typename T, typename Extent, typename Write>
+void check_pairs(Extent extent, Index step, Write write) {
   using Lane = LaneOf<T>;
   constexpr Index W = width<Lane>;
   Fenced<T> x_memory(64), y_memory(64);
@@ -108,7 +108,7 @@ void check_pairs(Index step, Write write) {
     T* const y = y_memory.place(2 * W, offset);
     for (Index i = 0; i < 2 * W; ++i) x[i] = static_cast<T>(number(i));
     const auto one = Packet<Lane>::all(1), two = Packet<Lane>::all(2), three = Packet<Lane>::all(3);
-    const PacketPair<Lane> pair = load<Lane>(static_cast<const T*>(x), Two{});
+    const auto pair = load<Lane>(static_cast<const T*>(x), extent);
     write(y, fma(pair - one, two, three) * two);
     fence_streams();
     int wrong = !y_memory.clean();
@@ -123,8 +123,12 @@ void check_pairs(Index step, Write write) {
 template <typename T>
 void check_pairs_of() {
   if constexpr (stored_in_pairs<T>) {
-    check_pairs<T>(1, [](T* y, const auto& pair) { store(y, pair, Two{}); });
-    check_pairs<T>(2 * width<LaneOf<T>>, [](T* y, const auto& pair) { stream(y, pair); });
+    const auto check = [](auto extent) {
+      check_pairs<T>(extent, 1, [=](T* y, const auto& pair) { store(y, pair, extent); });
+      check_pairs<T>(extent, 2 * width<LaneOf<T>>, [](T* y, const auto& pair) { stream(y, pair); });
+    };
+    check(Two{});
+    check(TwoMixed{});
   }
 }
 

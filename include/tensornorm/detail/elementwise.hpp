@@ -3,8 +3,10 @@
 //
 // An operation F offers
 //   F::coefficients                        how many numbers a channel has
-//   f(offset, coefficients, extent)        the results at the elements from `offset` on: a packet, or a pair for Two,
-//                                          with -, * and fma alone; coefficients are packets, or pairs in rows for Two
+//   f(offset, coefficients, extent)        the results at the elements from `offset` on: a packet, or a pair for Two
+//                                          and TwoMixed, with -, * and fma alone; coefficients are packets, or pairs
+//                                          for Two, which rows have; in runs, where all lanes have the same, two are
+//                                          mixed
 //   f.prefetch(offset)                     asks for the inputs at an element that may lie outside the tensor
 #pragma once
 
@@ -146,7 +148,8 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
     Index first = plan.shape.offset(o, box.channel_begin, box.inner_begin);
     for (Index c = 0; c < channels; ++c, first += inner) {
       const auto of_channel = each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][c]); });
-      const auto map = [=](Index l, auto e) {
+      const auto map = [=](Index l, auto extent) {
+        const auto e = mixed(extent);
         ask(f, out, first + l);
         write(out + first + l, f(first + l, of_channel, e), e);
       };
@@ -172,7 +175,7 @@ class MapBeside {
     return [coefficients, f = f_, out = out_, distance = distance_](Index offset, Index count) {
       for_each_packet<Lane, stored_in_pairs<T>>(count, [=](Index l, auto extent) {
         const Index at = offset - distance + l;
-        Write{}(out + at, f(at, coefficients, extent), extent);
+        Write{}(out + at, f(at, coefficients, mixed(extent)), mixed(extent));
       });
     };
   }

@@ -105,15 +105,25 @@ inline constexpr Index packet_registers = 16;
 template <typename T>
 using LaneOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
-/// How much of a packet a step of a loop covers: all its lanes, or the first `count` of them; or two packets at once.
+/// How much of a packet a step of a loop covers: all its lanes, or the first `count` of them; or two packets at once,
+/// which follow each other in memory or are mixed.
 struct Whole {};
 struct Part {
   Index count;
 };
 struct Two {};
+struct TwoMixed {};
 
-/// Two packets that follow each other. An operand that is one packet stands for both.
-template <typename Lane>
+/// The extent where all lanes are treated alike, so that it does not matter which of two packets a value is in.
+template <typename Extent>
+Extent mixed(Extent extent) {
+  return extent;
+}
+inline TwoMixed mixed(Two) { return {}; }
+
+/// Two packets that follow each other or, mixed, have the even and the odd values of their memory. An operand that is
+/// one packet stands for both.
+template <typename Lane, bool is_mixed = false>
 struct PacketPair {
   Packet<Lane> first, second;
 
@@ -208,6 +218,15 @@ Vector<std::uint16_t, N> of_upper_halves(const Words<N>& words) {
   } else {
     return __builtin_convertvector(words >> 16, Numbers);
   }
+}
+
+/// Words whose lower halves are the upper halves of `even`, and whose upper halves are those of `odd`.
+template <Index N>
+Words<N> mix_upper_halves(const Words<N>& even, const Words<N>& odd) {
+#ifdef EIGEN_VECTORIZE_AVX2
+  if constexpr (N == 8) return (Words<N>)_mm256_blend_epi16((__m256i)(even >> 16), (__m256i)odd, 0xaa);
+#endif
+  return (even >> 16) | (odd & ~0xffffu);
 }
 
 /// What memory of type T holds, as a vector can hold it: bfloat16 and half are their 16 bits.
@@ -399,6 +418,15 @@ template <typename Lane, typename T>
 PacketPair<Lane> load(const T* p, Two) {
   return {load<Lane>(p), load<Lane>(p + width<Lane>)};
 }
+/// Of bfloat16: two values are a word, and the odd one is its upper half, where a float has it.
+template <typename Lane>
+PacketPair<Lane, true> load(const Eigen::bfloat16* p, TwoMixed) {
+  Words<width<Lane>> words;
+  std::memcpy(&words, static_cast<const void*>(p), sizeof(words));
+  const Words<width<Lane>> even = words << 16, odd = words & ~0xffffu;
+  return {Packet<Lane>{bits_as<typename Packet<Lane>::Raw>(even)},
+          Packet<Lane>{bits_as<typename Packet<Lane>::Raw>(odd)}};
+}
 
 /// The packet as memory of type T holds it: rounded to nearest-even.
 template <typename T, typename Lane>
@@ -430,6 +458,18 @@ auto to_memory(PacketPair<Lane> pair) {
   return bits;
 }
 
+/// Of two mixed ones.
+template <typename T, typename Lane>
+auto to_memory(PacketPair<Lane, true> pair) {
+  static_assert(stored_in_pairs<T> && std::is_same_v<Lane, float>);
+  constexpr Index W = width<Lane>;
+  const auto even = bits_as<Floats<W>>(pair.first.raw), odd = bits_as<Floats<W>>(pair.second.raw);
+  if (any_nan(pair.first.raw, pair.second.raw)) {
+    return mix_upper_halves<W>(bfloat16_of_floats<W>(even), bfloat16_of_floats<W>(odd));
+  }
+  return mix_upper_halves<W>(bfloat16_of_numbers<W>(even), bfloat16_of_numbers<W>(odd));
+}
+
 /// Stores to p, of any alignment.
 template <typename T, typename Lane>
 void store(T* p, Packet<Lane> packet, Whole = {}) {
@@ -437,8 +477,8 @@ void store(T* p, Packet<Lane> packet, Whole = {}) {
   std::memcpy(static_cast<void*>(p), &bits, sizeof(bits));
 }
 
-template <typename T, typename Lane>
-void store(T* p, PacketPair<Lane> pair, Two) {
+template <typename T, typename Lane, bool is_mixed, typename Extent>
+void store(T* p, PacketPair<Lane, is_mixed> pair, Extent) {
   const auto bits = to_memory<T>(pair);
   std::memcpy(static_cast<void*>(p), &bits, sizeof(bits));
 }
