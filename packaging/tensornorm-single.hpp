@@ -3895,7 +3895,7 @@ void gradient_sums(const Device& device, const ChannelView<const T>& x, const Ch
   detail::reduce(device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch);
 }
 
-/// Second half of a training backward: dx from the sums. statistics: of the forward, without m2. dx may be dy.
+/// Second half of a training backward: dx from the sums. statistics: of the forward; m2 is not looked at. dx may be dy.
 template <typename Device, typename T, typename Scalar>
 void input_gradient(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                     const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
