@@ -1539,10 +1539,10 @@ struct Box {
   Index per_channel() const { return (outer_end - outer_begin) * (inner_end - inner_begin); }
 };
 
-// Tuning constants. Blocks of 256 KiB were as fast on an AMD Zen 5 server core (1 MiB L2), and took a seventh longer on
-// Zen 3 (512 KiB), where two blocks and their outputs do not fit; blocks of 16 KiB gained nothing on the former, and of
-// 64 KiB nothing on the latter. Narrower columns of rows were much slower. The other numbers follow from the sizes of
-// the caches.
+// Tuning constants. Blocks of 256 KiB were as fast on an AMD Zen 5 server core (1 MiB L2), and took up to a third
+// longer on Zen 3 (512 KiB), where two blocks and their outputs do not fit. Blocks of 64 KiB gained nothing there, and
+// two threads took half as long again. Narrower columns of rows were much slower. The other numbers follow from the
+// sizes of the caches.
 inline constexpr Index block_lanes = 1024;               // most lanes, or channels, a block: their numbers fit in L1
 inline constexpr Index block_columns = 512;              // the same where inner is 1 and rows are longer
 inline constexpr Index folded_lanes = 64;                // of rows that are short: a tile of them is little of L1
@@ -2861,6 +2861,21 @@ template <typename T>
   }
 }
 
+/// Both sums from those about 0. Whether all of them may be made from these.
+[[gnu::flatten]] inline bool gradients_about_means(const ChannelSums& about_zero, Index channels, double n,
+                                                   const double* mean, const double* m2, double* sum_dy,
+                                                   double* sum_dy_dev) {
+  auto all = Packet<double>::all(1);
+  for_each_packet<double>(channels, [&](Index c, auto extent) {
+    const auto dy = load<double>(about_zero.u + c, extent), means = load<double>(mean + c, extent);
+    const auto dy_dev = fma(Packet<double>::all(-0.0) - means, dy, load<double>(about_zero.uv + c, extent));
+    store(sum_dy + c, dy, extent);
+    store(sum_dy_dev + c, dy_dev, extent);
+    all = all * near_zero(means, load<double>(m2 + c, extent), n, dy_dev);
+  });
+  return all_of(all);
+}
+
 /// Sum of dy and of dy * (x - mean) over the box. mean, m2, sums: double [channels of the box] each; m2 about the mean,
 /// of the tensor's values. O(values).
 ///
@@ -2870,27 +2885,21 @@ template <typename T>
 template <typename T>
 [[gnu::flatten]] void box_gradient_sums(const Plan& plan, const Box& box, const T* x, const T* dy, const double* mean,
                                         const double* m2, double* sum_dy, double* sum_dy_dev) {
-  const auto n = static_cast<double>(plan.shape.per_channel());
-  const bool about_zero = !std::is_same_v<T, double> && m2 != nullptr;
+  const Index channels = box.channels();
   ChannelSums sums;
-  if (about_zero) {
-    sum_box(plan, box, GradientTerms<T>{x, dy}, mean, sums);
-  } else {
-    sum_box(plan, box, CentredGradientTerms<T>{{x, dy}}, mean, sums);
-  }
-  auto all = Packet<double>::all(1);
-  for_each_packet<double>(box.channels(), [&](Index c, auto extent) {
-    const auto u = load<double>(sums.u + c, extent);
-    auto uv = load<double>(sums.uv + c, extent);
-    if (about_zero) {
-      const auto means = load<double>(mean + c, extent);
-      uv = fma(Packet<double>::all(-0.0) - means, u, uv);
-      all = all * near_zero(means, load<double>(m2 + c, extent), n, uv);
+  if constexpr (!std::is_same_v<T, double>) {
+    if (m2 != nullptr) {
+      const auto n = static_cast<double>(plan.shape.per_channel());
+      sum_box(plan, box, GradientTerms<T>{x, dy}, mean, sums);
+      if (gradients_about_means(sums, channels, n, mean, m2, sum_dy, sum_dy_dev)) return;
+      return sum_gradients_again(plan, box, x, dy, mean, m2, sum_dy_dev);
     }
-    store(sum_dy + c, u, extent);
-    store(sum_dy_dev + c, uv, extent);
+  }
+  sum_box(plan, box, CentredGradientTerms<T>{{x, dy}}, mean, sums);
+  for_each_packet<double>(channels, [&](Index c, auto extent) {
+    store(sum_dy + c, load<double>(sums.u + c, extent), extent);
+    store(sum_dy_dev + c, load<double>(sums.uv + c, extent), extent);
   });
-  if (!all_of(all)) sum_gradients_again(plan, box, x, dy, mean, m2, sum_dy_dev);
 }
 
 /// The reduction of passes.hpp that finds both sums. mean and m2: double [C], or m2 null.
