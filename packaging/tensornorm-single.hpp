@@ -1541,8 +1541,8 @@ struct Box {
 
 // Tuning constants. Blocks of 256 KiB were as fast on an AMD Zen 5 server core (1 MiB L2), and took up to a third
 // longer on Zen 3 (512 KiB), where two blocks and their outputs do not fit. Blocks of 64 KiB gained nothing there, and
-// two threads took half as long again. Narrower columns of rows were much slower. The other numbers follow from the
-// sizes of the caches.
+// two threads took up to 1.7 times as long. Narrower columns of rows were much slower. The other numbers follow from
+// the sizes of the caches.
 inline constexpr Index block_lanes = 1024;               // most lanes, or channels, a block: their numbers fit in L1
 inline constexpr Index block_columns = 512;              // the same where inner is 1 and rows are longer
 inline constexpr Index folded_lanes = 64;                // of rows that are short: a tile of them is little of L1
@@ -1777,10 +1777,9 @@ auto channel_view(X& x, int channel_axis = 1) {
 //
 // An operation F offers
 //   F::coefficients                        how many numbers a channel has
-//   f(offset, coefficients, extent)        the results at the elements from `offset` on: a packet, or a pair for Two
-//                                          and TwoMixed, with -, * and fma alone; coefficients are packets, or pairs
-//                                          for Two, which rows have; in runs, where all lanes have the same, two are
-//                                          mixed
+//   f(offset, coefficients, extent)        the results at the elements from `offset` on, with -, * and fma alone:
+//                                          a packet; in rows, for Two, a pair, of pairs of coefficients; in runs, for
+//                                          TwoMixed, a pair, of the same coefficients in all lanes
 //   f.prefetch(offset)                     asks for the inputs at an element that may lie outside the tensor
 
 // ---- tensornorm/detail/loops.hpp
@@ -2879,9 +2878,9 @@ template <typename T>
 /// Sum of dy and of dy * (x - mean) over the box. mean, m2, sums: double [channels of the box] each; m2 about the mean,
 /// of the tensor's values. O(values).
 ///
-/// Floats are summed about 0, and mean * sum dy is taken off: without a subtraction a value a pass takes an eighth
-/// less. Where that would cancel, and where m2 is null, as nothing is known then, they are summed about the mean. So
-/// are doubles, which have no bits to spare.
+/// Floats are summed about 0, and mean * sum dy is taken off: without a subtraction a value a pass in cache takes an
+/// eighth less with AVX2. Where that would cancel, and where m2 is null, as nothing is known then, they are summed
+/// about the mean. So are doubles, which have no bits to spare.
 template <typename T>
 [[gnu::flatten]] void box_gradient_sums(const Plan& plan, const Box& box, const T* x, const T* dy, const double* mean,
                                         const double* m2, double* sum_dy, double* sum_dy_dev) {
@@ -3895,7 +3894,7 @@ void training_forward(const Device& device, const ChannelView<const T>& x, const
 }
 
 /// First half of a backward: both sums, about statistics.mean. statistics.m2 is that of x or of a larger batch that x
-/// is a part of; it may be null, and then the sums of floats take a fifth longer in cache. invstd is not looked at.
+/// is a part of; it may be null, and then the sums of floats take a quarter longer in cache. invstd is not looked at.
 template <typename Device, typename T>
 void gradient_sums(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                    const BatchStatistics& statistics, const GradientSums& sums, Scratch& scratch) {

@@ -133,7 +133,7 @@ void training_forward(const Device& device, const ChannelView<const T>& x, const
 }
 
 /// First half of a backward: both sums, about statistics.mean. statistics.m2 is that of x or of a larger batch that x
-/// is a part of; it may be null, and then the sums of floats take a fifth longer in cache. invstd is not looked at.
+/// is a part of; it may be null, and then the sums of floats take a quarter longer in cache. invstd is not looked at.
 template <typename Device, typename T>
 void gradient_sums(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                    const BatchStatistics& statistics, const GradientSums& sums, Scratch& scratch) {

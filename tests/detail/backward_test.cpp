@@ -188,7 +188,7 @@ TEST_CASE("backward: the reduction takes its channels' means, and adds boxes up"
   std::vector<float> x(84), dy(84);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 11), dy[i] = static_cast<float>(i % 5) - 2;
   const std::vector<double> mean{0, 1, 2, 3, 4, 5, 6};
-  const std::vector<double> m2{0, 0, 0, 1e9, 0, 1e9, 0};  // channel 3 alone is near 0
+  const std::vector<double> m2{0, 0, 0, 1e9, 0, 1e9, 0};  // of the box, channel 3 alone is near 0
   const GradientReduction<float> reduction{x.data(), dy.data(), mean.data(), m2.data()};
   double a[block_lanes], b[block_lanes], more_a[block_lanes], more_b[block_lanes];
   const Plan plan = rows_of(shape, 1);

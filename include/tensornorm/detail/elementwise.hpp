@@ -3,10 +3,9 @@
 //
 // An operation F offers
 //   F::coefficients                        how many numbers a channel has
-//   f(offset, coefficients, extent)        the results at the elements from `offset` on: a packet, or a pair for Two
-//                                          and TwoMixed, with -, * and fma alone; coefficients are packets, or pairs
-//                                          for Two, which rows have; in runs, where all lanes have the same, two are
-//                                          mixed
+//   f(offset, coefficients, extent)        the results at the elements from `offset` on, with -, * and fma alone:
+//                                          a packet; in rows, for Two, a pair, of pairs of coefficients; in runs, for
+//                                          TwoMixed, a pair, of the same coefficients in all lanes
 //   f.prefetch(offset)                     asks for the inputs at an element that may lie outside the tensor
 #pragma once
 

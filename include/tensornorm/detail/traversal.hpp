@@ -34,8 +34,8 @@ struct Box {
 
 // Tuning constants. Blocks of 256 KiB were as fast on an AMD Zen 5 server core (1 MiB L2), and took up to a third
 // longer on Zen 3 (512 KiB), where two blocks and their outputs do not fit. Blocks of 64 KiB gained nothing there, and
-// two threads took half as long again. Narrower columns of rows were much slower. The other numbers follow from the
-// sizes of the caches.
+// two threads took up to 1.7 times as long. Narrower columns of rows were much slower. The other numbers follow from
+// the sizes of the caches.
 inline constexpr Index block_lanes = 1024;               // most lanes, or channels, a block: their numbers fit in L1
 inline constexpr Index block_columns = 512;              // the same where inner is 1 and rows are longer
 inline constexpr Index folded_lanes = 64;                // of rows that are short: a tile of them is little of L1
