@@ -1376,8 +1376,8 @@ void store(T* p, Packet<Lane> packet, Part part) {
 
 /// Stores past the caches to p, which is aligned to the bytes that `lanes` takes in memory: a packet or, for a T that
 /// is stored_in_pairs, a pair. fence_streams() ends a series.
-template <typename T, typename Lanes>
-void stream(T* p, Lanes lanes) {
+template <typename T, typename Lanes, typename Extent>
+void stream(T* p, Lanes lanes, Extent) {
   const auto bits = to_memory<T>(lanes);
 #ifdef EIGEN_VECTORIZE_AVX512
   if constexpr (sizeof(bits) == 64) return _mm512_stream_si512(reinterpret_cast<__m512i*>(p), (__m512i)bits);
@@ -1389,6 +1389,29 @@ void stream(T* p, Lanes lanes) {
   if constexpr (sizeof(bits) == 16) return _mm_stream_si128(reinterpret_cast<__m128i*>(p), (__m128i)bits);
 #endif
   std::memcpy(static_cast<void*>(p), &bits, sizeof(bits));
+}
+
+/// Bytes that can be stored past the caches alone, aligned to as many.
+inline constexpr std::size_t streamed_word = 4;
+
+/// The same of the first part.count lanes, to a p that is aligned as a T is: past the caches too if they are words. A
+/// cache line whose other part is streamed takes about 100 ns if this part is not: eval of 32x1024x14x14 took four
+/// times as long.
+template <typename T, typename Lane>
+void stream(T* p, Packet<Lane> packet, Part part) {
+#ifdef EIGEN_VECTORIZE_SSE2
+  const auto bytes = static_cast<std::size_t>(part.count) * sizeof(T);
+  if (sizeof(T) % streamed_word == 0 || (reinterpret_cast<std::uintptr_t>(p) | bytes) % streamed_word == 0) {
+    const auto bits = to_memory<T>(packet);
+    int words[sizeof(bits) / streamed_word];
+    std::memcpy(words, &bits, sizeof(bits));
+    for (std::size_t k = 0; k < bytes / streamed_word; ++k) {
+      _mm_stream_si32(reinterpret_cast<int*>(p) + k, words[k]);
+    }
+    return;
+  }
+#endif
+  store(p, packet, part);
 }
 
 /// Makes streamed stores visible to other threads before what follows.
@@ -1604,8 +1627,8 @@ inline bool walks_rows(Shape shape) {
 
 /// Whether runs so short are better mapped one by one, in the order of memory, than a block of rows after the other:
 /// eval of 4x4 to 8x8 takes up to a half less, if the ends of runs cost no more than the rest. In place they do, as no
-/// packet may be computed twice. What goes past the caches does so in whole lines: else eval of 256x512x7x7 took 1.7
-/// times as long as by rows.
+/// packet may be computed twice. What goes past the caches does so in whole lines: else eval of 64x4096x5x5 took 1.7
+/// times as long as by rows, and of 256x512x7x7 no less.
 inline bool maps_runs(Shape shape, Index value_bytes, bool in_place) {
   if (shape.inner < mapped_inner) return false;
   if (leaves_cache(shape, value_bytes)) return shape.inner * value_bytes % Index{cache_line} == 0;
@@ -1823,11 +1846,7 @@ struct Streamed {
   static constexpr bool streamed = true;
   template <typename T, typename Lanes, typename Extent>
   void operator()(T* p, Lanes lanes, Extent extent) const {
-    if constexpr (std::is_same_v<Extent, Part>) {
-      store(p, lanes, extent);
-    } else {
-      stream(p, lanes);
-    }
+    stream(p, lanes, extent);
   }
 };
 
@@ -1918,11 +1937,12 @@ inline Index next_output(const Plan& plan, Index value_bytes, bool after_reducti
   return far_apart && in_last_cache ? plan.shape.channels * plan.shape.inner : 0;
 }
 
-/// Whether what is larger than the caches is written past them: not in rows that start aligned each in its own way, as
-/// then no packet finds its coefficients aligned either. Training of (20000, 300) took a quarter longer past the
-/// caches.
-inline bool streams(const Plan& plan) {
-  return plan.beyond_cache && (!plan.rows || plan.fold * plan.shape.channels * plan.shape.inner % width<float> == 0);
+/// Whether what is larger than the caches is written past them: rows and runs whose ends are streamed too, see
+/// stream(), or that are long. Of half, eval of (20000, 603) took twice as long past the caches, of 64x1024x13x13 five
+/// times.
+inline bool streams(const Plan& plan, Index value_bytes) {
+  const Index piece = (plan.rows ? plan.fold * plan.shape.channels : 1) * plan.shape.inner * value_bytes;
+  return plan.beyond_cache && (piece % streamed_word == 0 || piece > page_bytes);
 }
 
 /// How an element pass moves memory: in the caches, or past them where the tensors are larger.
@@ -1930,8 +1950,8 @@ inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, b
   const bool last_to_first = after_reduction && inputs > 1;  // one input still fits L2, two need not
   const Index next = next_input(plan, value_bytes, inputs, after_reduction);
   const Index next_out = in_place ? 0 : next_output(plan, value_bytes, after_reduction);
-  return {streams(plan) && !in_place, next, last_to_first, last_to_first && !plan.rows ? -next_out : next_out,
-          !plan.beyond_cache && !in_place};
+  return {streams(plan, value_bytes) && !in_place, next, last_to_first,
+          last_to_first && !plan.rows ? -next_out : next_out, !plan.beyond_cache && !in_place};
 }
 
 }}}  // namespace tensornorm::v0::detail

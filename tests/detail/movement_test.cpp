@@ -17,18 +17,25 @@ TEST_CASE("movement: outputs are asked for where pieces lie far apart within the
   CHECK(next({1 << 14, 2, in_page}, true) == 0);  // beyond the last cache, where outputs are streamed
 }
 
-TEST_CASE("movement: what is larger than the caches is written past them, where all rows are aligned alike") {
-  const auto streamed = [](const Shape& shape, bool in_place = false) {
-    return movement_of(plan_reduction(shape, 4), 4, 1, in_place, false).streamed;
+TEST_CASE("movement: what is larger than the caches is written past them, if short pieces end with a word") {
+  const auto streamed = [](const Shape& shape, Index value_bytes, bool in_place = false) {
+    return movement_of(plan_reduction(shape, value_bytes), value_bytes, 1, in_place, false).streamed;
   };
-  CHECK(streamed({1 << 20, 64, 1}));
-  CHECK_FALSE(streamed({1 << 20, 64, 1}, true));
-  CHECK_FALSE(streamed({1 << 10, 64, 1}));  // in cache
-  CHECK(streamed({1 << 20, 50, 1}));        // folded
-  const bool one_lane = width<float> == 1;  // every row is aligned
-  CHECK(streamed({1 << 20, 301, 1}) == one_lane);
-  CHECK(streamed({1 << 20, 1501, 1}) == one_lane);  // several blocks
-  CHECK(streamed({64, 64, 50 * 50 + 1}));           // runs, each of which begins with a part
+  CHECK_FALSE(streamed({1 << 20, 64, 1}, 4, true));
+  CHECK_FALSE(streamed({1 << 10, 64, 1}, 4));  // in cache
+  for (const Index value_bytes : {2, 4, 8}) {
+    const bool words = value_bytes % streamed_word == 0;
+    CAPTURE(value_bytes);
+    CHECK(streamed({1 << 20, 64, 1}, value_bytes));
+    CHECK(streamed({1 << 20, 50, 1}, value_bytes));  // folded
+    CHECK(streamed({1 << 20, 302, 1}, value_bytes));
+    CHECK(streamed({1 << 20, 301, 1}, value_bytes) == words);
+    CHECK(streamed({1 << 20, 1501, 1}, value_bytes) == words);  // several blocks
+    CHECK(streamed({1 << 10, 1 << 10, 14 * 14}, value_bytes));
+    CHECK(streamed({1 << 10, 1 << 10, 13 * 13}, value_bytes) == words);
+    CHECK(streamed({1 << 10, 64, 45 * 45}, value_bytes) == words);
+    CHECK(streamed({1 << 10, 64, 47 * 47}, value_bytes));  // more than a page
+  }
 }
 
 TEST_CASE("movement: memory is moved past the caches only where it does not fit, and not onto itself") {

@@ -76,11 +76,13 @@ void check_loads() {
   }
 }
 
-template <typename Lane, typename T, typename Extent>
-int wrong_stores(Fenced<T>& memory, Index count, Extent extent) {
+/// write(p, packet) writes `count` values.
+template <typename Lane, typename T, typename Write>
+int wrong_stores(Fenced<T>& memory, Index count, Write write) {
   int wrong = 0;
   for_each_place(memory, count, [&](T* values) {
-    store(values, numbered<Lane>(), extent);
+    write(values, numbered<Lane>());
+    fence_streams();
     for (Index i = 0; i < count; ++i) wrong += bits(values[i]) != bits(static_cast<T>(number(i)));
     wrong += !memory.clean();
   });
@@ -90,10 +92,12 @@ int wrong_stores(Fenced<T>& memory, Index count, Extent extent) {
 template <typename Lane, typename T>
 void check_stores() {
   Fenced<T> memory(64);
-  CHECK(wrong_stores<Lane>(memory, width<Lane>, Whole{}) == 0);
+  CHECK(wrong_stores<Lane>(memory, width<Lane>, [](T* p, auto packet) { store(p, packet); }) == 0);
   for (Index count = 0; count <= width<Lane>; ++count) {
     CAPTURE(count);
-    CHECK(wrong_stores<Lane>(memory, count, Part{count}) == 0);
+    const Part part{count};
+    CHECK(wrong_stores<Lane>(memory, count, [=](T* p, auto packet) { store(p, packet, part); }) == 0);
+    CHECK(wrong_stores<Lane>(memory, count, [=](T* p, auto packet) { stream(p, packet, part); }) == 0);
   }
 }
 
@@ -125,7 +129,7 @@ void check_pairs_of() {
   if constexpr (stored_in_pairs<T>) {
     const auto check = [](auto extent) {
       check_pairs<T>(extent, 1, [=](T* y, const auto& pair) { store(y, pair, extent); });
-      check_pairs<T>(extent, 2 * width<LaneOf<T>>, [](T* y, const auto& pair) { stream(y, pair); });
+      check_pairs<T>(extent, 2 * width<LaneOf<T>>, [=](T* y, const auto& pair) { stream(y, pair, extent); });
     };
     check(Two{});
     check(TwoMixed{});
@@ -138,7 +142,7 @@ void check_streams() {
   Fenced<T> memory(8 * width<Lane>);
   for (Index offset = 0; offset <= 4 * width<Lane>; offset += width<Lane>) {
     T* const values = memory.place(width<Lane>, offset);
-    stream(values, numbered<Lane>());
+    stream(values, numbered<Lane>(), Whole{});
     fence_streams();
     for (Index i = 0; i < width<Lane>; ++i) CHECK(bits(values[i]) == bits(static_cast<T>(number(i))));
     CHECK(memory.clean());

@@ -45,11 +45,7 @@ struct Streamed {
   static constexpr bool streamed = true;
   template <typename T, typename Lanes, typename Extent>
   void operator()(T* p, Lanes lanes, Extent extent) const {
-    if constexpr (std::is_same_v<Extent, Part>) {
-      store(p, lanes, extent);
-    } else {
-      stream(p, lanes);
-    }
+    stream(p, lanes, extent);
   }
 };
 

@@ -45,11 +45,12 @@ inline Index next_output(const Plan& plan, Index value_bytes, bool after_reducti
   return far_apart && in_last_cache ? plan.shape.channels * plan.shape.inner : 0;
 }
 
-/// Whether what is larger than the caches is written past them: not in rows that start aligned each in its own way, as
-/// then no packet finds its coefficients aligned either. Training of (20000, 300) took a quarter longer past the
-/// caches.
-inline bool streams(const Plan& plan) {
-  return plan.beyond_cache && (!plan.rows || plan.fold * plan.shape.channels * plan.shape.inner % width<float> == 0);
+/// Whether what is larger than the caches is written past them: rows and runs whose ends are streamed too, see
+/// stream(), or that are long. Of half, eval of (20000, 603) took twice as long past the caches, of 64x1024x13x13 five
+/// times.
+inline bool streams(const Plan& plan, Index value_bytes) {
+  const Index piece = (plan.rows ? plan.fold * plan.shape.channels : 1) * plan.shape.inner * value_bytes;
+  return plan.beyond_cache && (piece % streamed_word == 0 || piece > page_bytes);
 }
 
 /// How an element pass moves memory: in the caches, or past them where the tensors are larger.
@@ -57,8 +58,8 @@ inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, b
   const bool last_to_first = after_reduction && inputs > 1;  // one input still fits L2, two need not
   const Index next = next_input(plan, value_bytes, inputs, after_reduction);
   const Index next_out = in_place ? 0 : next_output(plan, value_bytes, after_reduction);
-  return {streams(plan) && !in_place, next, last_to_first, last_to_first && !plan.rows ? -next_out : next_out,
-          !plan.beyond_cache && !in_place};
+  return {streams(plan, value_bytes) && !in_place, next, last_to_first,
+          last_to_first && !plan.rows ? -next_out : next_out, !plan.beyond_cache && !in_place};
 }
 
 }}}  // namespace tensornorm::v0::detail

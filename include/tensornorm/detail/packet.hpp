@@ -521,8 +521,8 @@ void store(T* p, Packet<Lane> packet, Part part) {
 
 /// Stores past the caches to p, which is aligned to the bytes that `lanes` takes in memory: a packet or, for a T that
 /// is stored_in_pairs, a pair. fence_streams() ends a series.
-template <typename T, typename Lanes>
-void stream(T* p, Lanes lanes) {
+template <typename T, typename Lanes, typename Extent>
+void stream(T* p, Lanes lanes, Extent) {
   const auto bits = to_memory<T>(lanes);
 #ifdef EIGEN_VECTORIZE_AVX512
   if constexpr (sizeof(bits) == 64) return _mm512_stream_si512(reinterpret_cast<__m512i*>(p), (__m512i)bits);
@@ -534,6 +534,29 @@ void stream(T* p, Lanes lanes) {
   if constexpr (sizeof(bits) == 16) return _mm_stream_si128(reinterpret_cast<__m128i*>(p), (__m128i)bits);
 #endif
   std::memcpy(static_cast<void*>(p), &bits, sizeof(bits));
+}
+
+/// Bytes that can be stored past the caches alone, aligned to as many.
+inline constexpr std::size_t streamed_word = 4;
+
+/// The same of the first part.count lanes, to a p that is aligned as a T is: past the caches too if they are words. A
+/// cache line whose other part is streamed takes about 100 ns if this part is not: eval of 32x1024x14x14 took four
+/// times as long.
+template <typename T, typename Lane>
+void stream(T* p, Packet<Lane> packet, Part part) {
+#ifdef EIGEN_VECTORIZE_SSE2
+  const auto bytes = static_cast<std::size_t>(part.count) * sizeof(T);
+  if (sizeof(T) % streamed_word == 0 || (reinterpret_cast<std::uintptr_t>(p) | bytes) % streamed_word == 0) {
+    const auto bits = to_memory<T>(packet);
+    int words[sizeof(bits) / streamed_word];
+    std::memcpy(words, &bits, sizeof(bits));
+    for (std::size_t k = 0; k < bytes / streamed_word; ++k) {
+      _mm_stream_si32(reinterpret_cast<int*>(p) + k, words[k]);
+    }
+    return;
+  }
+#endif
+  store(p, packet, part);
 }
 
 /// Makes streamed stores visible to other threads before what follows.

@@ -97,8 +97,8 @@ inline bool walks_rows(Shape shape) {
 
 /// Whether runs so short are better mapped one by one, in the order of memory, than a block of rows after the other:
 /// eval of 4x4 to 8x8 takes up to a half less, if the ends of runs cost no more than the rest. In place they do, as no
-/// packet may be computed twice. What goes past the caches does so in whole lines: else eval of 256x512x7x7 took 1.7
-/// times as long as by rows.
+/// packet may be computed twice. What goes past the caches does so in whole lines: else eval of 64x4096x5x5 took 1.7
+/// times as long as by rows, and of 256x512x7x7 no less.
 inline bool maps_runs(Shape shape, Index value_bytes, bool in_place) {
   if (shape.inner < mapped_inner) return false;
   if (leaves_cache(shape, value_bytes)) return shape.inner * value_bytes % Index{cache_line} == 0;
