@@ -2322,7 +2322,7 @@ inline constexpr Index line_values = Index{cache_line} / Index{sizeof(typename T
 // How far ahead memory is asked for, of each of one or two inputs: of rows in bytes, but a tile at least, and of long
 // runs in elements. Half and twice as far were up to a tenth slower in long runs of 32x64x56x56 and 8x64x112x112.
 inline constexpr Index rows_ahead_bytes[] = {0, 16 * 1024, 8 * 1024};
-inline constexpr Index run_ahead[] = {0, 4096, 1024};
+inline constexpr Index run_ahead[] = {0, 4096, 512};
 
 /// In cache: nothing. A type of its own, as unused numbers took a tenth of a small layer's time.
 struct NothingAhead {
@@ -2803,8 +2803,14 @@ void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double
     const Index next = Terms::inputs > 1 ? run_ahead[2] : plan.block_channels * plan.shape.inner;
     sum_short_runs(plan, box, terms, centre, TileAhead{next, run, plan.shape.channels * plan.shape.inner - run}, sums);
   } else {
-    if (plan.beyond_cache) return sum_long_runs<RunAhead>(plan, box, terms, centre, sums, companion);
-    sum_long_runs<NothingAhead>(plan, box, terms, centre, sums, companion);
+    // Two inputs in company are always asked for. They nearly fill the last cache at least, and every kind of loop
+    // takes compilers a second.
+    constexpr bool always = Terms::inputs > 1 && !std::is_same_v<Companion, Alone>;
+    if (always || plan.beyond_cache) {
+      sum_long_runs<RunAhead>(plan, box, terms, centre, sums, companion);
+    } else if constexpr (!always) {
+      sum_long_runs<NothingAhead>(plan, box, terms, centre, sums, companion);
+    }
   }
 }
 
@@ -2867,7 +2873,7 @@ inline Packet<double> near_zero(Packet<double> mean, Packet<double> m2, double n
 }
 
 /// Sums the box again about the means, and takes what could not be made from sums about 0. Rare, as constant channels
-/// and large means are; and apart so that box_gradient_sums() stays small.
+/// and large means are; and apart so that box_gradient_sums_from_zero() stays small.
 template <typename T>
 [[gnu::noinline]] void sum_gradients_again(const Plan& plan, const Box& box, const T* x, const T* dy,
                                            const double* mean, const double* m2, double* sum_dy_dev) {
@@ -2895,43 +2901,50 @@ template <typename T>
   return all_of(all);
 }
 
-/// Sum of dy and of dy * (x - mean) over the box. mean, m2, sums: double [channels of the box] each; m2 about the mean,
-/// of the tensor's values. O(values).
-///
-/// Floats are summed about 0, and mean * sum dy is taken off: without a subtraction a value a pass in cache takes an
-/// eighth less with AVX2. Where that would cancel, and where m2 is null, as nothing is known then, they are summed
-/// about the mean. So are doubles, which have no bits to spare.
-template <typename T>
+/// Sum of dy and of dy * (x - mean) over the box. mean, sums: double [channels of the box] each. companion: see Alone.
+/// O(values).
+template <typename T, typename Companion = Alone>
 [[gnu::flatten]] void box_gradient_sums(const Plan& plan, const Box& box, const T* x, const T* dy, const double* mean,
-                                        const double* m2, double* sum_dy, double* sum_dy_dev) {
-  const Index channels = box.channels();
+                                        double* sum_dy, double* sum_dy_dev, const Companion& companion = {}) {
   ChannelSums sums;
-  if constexpr (!std::is_same_v<T, double>) {
-    if (m2 != nullptr) {
-      const auto n = static_cast<double>(plan.shape.per_channel());
-      sum_box(plan, box, GradientTerms<T>{x, dy}, mean, sums);
-      if (gradients_about_means(sums, channels, n, mean, m2, sum_dy, sum_dy_dev)) return;
-      return sum_gradients_again(plan, box, x, dy, mean, m2, sum_dy_dev);
-    }
-  }
-  sum_box(plan, box, CentredGradientTerms<T>{{x, dy}}, mean, sums);
-  for_each_packet<double>(channels, [&](Index c, auto extent) {
+  sum_box(plan, box, CentredGradientTerms<T>{{x, dy}}, mean, sums, companion);
+  for_each_packet<double>(box.channels(), [&](Index c, auto extent) {
     store(sum_dy + c, load<double>(sums.u + c, extent), extent);
     store(sum_dy_dev + c, load<double>(sums.uv + c, extent), extent);
   });
 }
 
-/// The reduction of passes.hpp that finds both sums. mean and m2: double [C], or m2 null.
-template <typename T>
+/// The same from sums about 0, less mean * sum dy, of all but doubles, which have no bits to spare: without a
+/// subtraction a value a pass in cache takes an eighth less with AVX2. Channels where that would cancel are summed
+/// about their mean. m2: double [channels of the box], about the mean, of the tensor's values.
+template <typename T, typename Companion = Alone>
+[[gnu::flatten]] void box_gradient_sums_from_zero(const Plan& plan, const Box& box, const T* x, const T* dy,
+                                                  const double* mean, const double* m2, double* sum_dy,
+                                                  double* sum_dy_dev, const Companion& companion = {}) {
+  ChannelSums sums;
+  sum_box(plan, box, GradientTerms<T>{x, dy}, mean, sums, companion);
+  const auto n = static_cast<double>(plan.shape.per_channel());
+  if (gradients_about_means(sums, box.channels(), n, mean, m2, sum_dy, sum_dy_dev)) return;
+  sum_gradients_again(plan, box, x, dy, mean, m2, sum_dy_dev);
+}
+
+/// The reduction of passes.hpp that finds both sums. mean and m2: double [C]; m2 is not looked at but from_zero.
+template <typename T, bool from_zero = !std::is_same_v<T, double>>
 struct GradientReduction {
   static constexpr int inputs = 2;
   const T* x;
   const T* dy;
   const double* mean;
   const double* m2;
-  void box(const Plan& plan, const Box& box, double* sum_dy, double* sum_dy_dev) const {
+  template <typename Companion = Alone>
+  void box(const Plan& plan, const Box& box, double* sum_dy, double* sum_dy_dev,
+           const Companion& companion = {}) const {
     const Index c = box.channel_begin;
-    box_gradient_sums(plan, box, x, dy, mean + c, m2 == nullptr ? nullptr : m2 + c, sum_dy, sum_dy_dev);
+    if constexpr (from_zero) {
+      box_gradient_sums_from_zero(plan, box, x, dy, mean + c, m2 + c, sum_dy, sum_dy_dev, companion);
+    } else {
+      box_gradient_sums(plan, box, x, dy, mean + c, sum_dy, sum_dy_dev, companion);
+    }
   }
   static constexpr bool keeps_rest = GradientTerms<T>::keeps_rest;
   struct Rest {  // what was rounded off
@@ -3043,8 +3056,7 @@ struct GradientEval {
 
 // ---- tensornorm/detail/beside.hpp
 // Sums of one block while the block before it is mapped, a few packets of each in turn. Sums keep the processor busy
-// and mapping keeps memory busy, so that both together take little longer than a copy. For one input, whose two blocks
-// fit in L2 together; backward, with two inputs, became slower.
+// and mapping keeps memory busy, so that both together take little longer than a copy.
 
 // ---- tensornorm/detail/block_map.hpp
 // An element pass over a block of channels: its numbers folded once for all of the block's boxes, and the channels that
@@ -3456,6 +3468,14 @@ struct InCompany {
   void complete(const Plan& plan, const Box& box, double* a) const { r.complete(plan, box, a); }
 };
 
+/// Whether that takes less time where it can be done. Two blocks of one input fit in L2 together. Of two inputs they do
+/// not, which costs less than is gained where memory is slow: backward of 32x64x56x56 and 8x64x112x112 took a fifth to
+/// a quarter less on AMD's Zen 3, and 1x64x56x56, in cache, an eighth more.
+template <typename R>
+bool gains_beside(const Plan& plan, Index value_bytes) {
+  return R::inputs == 1 || plan.shape.size() * value_bytes > crowded_bytes;
+}
+
 /// Whether blocks can be mapped beside sums of the next: there are several, of long runs, and what is streamed in whole
 /// packets starts aligned in each run.
 template <typename F, typename T, typename Numbers>
@@ -3520,7 +3540,7 @@ class BlockBehind {
 template <typename Device, typename R, typename Finish, typename F, typename T, typename Numbers>
 void reduce_and_map_beside(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
                            Scratch& scratch, const Finish& finish, const Mapping<F, T, Numbers>& map) {
-  if (shares_chunks(device, plan, value_bytes) || !can_map_beside(plan, map)) {
+  if (shares_chunks(device, plan, value_bytes) || !gains_beside<R>(plan, value_bytes) || !can_map_beside(plan, map)) {
     return reduce_and_map(device, plan, value_bytes, r, a, b, scratch, finish, map);
   }
   const auto work = [&](auto next) {
@@ -3919,8 +3939,14 @@ template <typename Device, typename T>
 void gradient_sums(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                    const BatchStatistics& statistics, const GradientSums& sums, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
-  const detail::GradientReduction<T> reduction{x.data, dy.data, statistics.mean, statistics.m2};
-  detail::reduce(device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch);
+  const auto find = [&](const auto& reduction) {
+    detail::reduce(device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch);
+  };
+  if (statistics.m2 == nullptr) {
+    find(detail::GradientReduction<T, false>{x.data, dy.data, statistics.mean, nullptr});
+  } else {
+    find(detail::GradientReduction<T>{x.data, dy.data, statistics.mean, statistics.m2});
+  }
 }
 
 /// Second half of a training backward: dx from the sums. statistics: of the forward; m2 is not looked at. dx may be dy.
@@ -3933,19 +3959,19 @@ void input_gradient(const Device& device, const ChannelView<const T>& x, const C
                   internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, false));
 }
 
-/// A training backward: fills the sums, then dx. statistics: of the forward; m2 may be null, as in gradient_sums(). dx
-/// may be dy.
+/// A training backward: fills the sums, then dx. statistics: of the forward; m2 may be null, as in gradient_sums(), and
+/// then memory is read twice. dx may be dy.
 template <typename Device, typename T, typename Scalar>
 void training_backward(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                        const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
-  if (detail::maps_apart(plan, sizeof(T), dy.data == dx.data)) {
+  if (statistics.m2 == nullptr || detail::maps_apart(plan, sizeof(T), dy.data == dx.data)) {
     gradient_sums(device, x, dy, statistics, sums, scratch);
     return input_gradient(device, x, dy, statistics, affine, correction, sums, dx);
   }
   const detail::GradientReduction<T> reduction{x.data, dy.data, statistics.mean, statistics.m2};
-  detail::reduce_and_map(
+  detail::reduce_and_map_beside(
       device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch, [](Index, Index) {},
       internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, true));
 }

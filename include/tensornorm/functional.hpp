@@ -138,8 +138,14 @@ template <typename Device, typename T>
 void gradient_sums(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                    const BatchStatistics& statistics, const GradientSums& sums, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
-  const detail::GradientReduction<T> reduction{x.data, dy.data, statistics.mean, statistics.m2};
-  detail::reduce(device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch);
+  const auto find = [&](const auto& reduction) {
+    detail::reduce(device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch);
+  };
+  if (statistics.m2 == nullptr) {
+    find(detail::GradientReduction<T, false>{x.data, dy.data, statistics.mean, nullptr});
+  } else {
+    find(detail::GradientReduction<T>{x.data, dy.data, statistics.mean, statistics.m2});
+  }
 }
 
 /// Second half of a training backward: dx from the sums. statistics: of the forward; m2 is not looked at. dx may be dy.
@@ -152,19 +158,19 @@ void input_gradient(const Device& device, const ChannelView<const T>& x, const C
                   internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, false));
 }
 
-/// A training backward: fills the sums, then dx. statistics: of the forward; m2 may be null, as in gradient_sums(). dx
-/// may be dy.
+/// A training backward: fills the sums, then dx. statistics: of the forward; m2 may be null, as in gradient_sums(), and
+/// then memory is read twice. dx may be dy.
 template <typename Device, typename T, typename Scalar>
 void training_backward(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                        const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
-  if (detail::maps_apart(plan, sizeof(T), dy.data == dx.data)) {
+  if (statistics.m2 == nullptr || detail::maps_apart(plan, sizeof(T), dy.data == dx.data)) {
     gradient_sums(device, x, dy, statistics, sums, scratch);
     return input_gradient(device, x, dy, statistics, affine, correction, sums, dx);
   }
   const detail::GradientReduction<T> reduction{x.data, dy.data, statistics.mean, statistics.m2};
-  detail::reduce_and_map(
+  detail::reduce_and_map_beside(
       device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch, [](Index, Index) {},
       internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, true));
 }

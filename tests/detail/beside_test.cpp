@@ -7,6 +7,7 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <tensornorm/detail/backward.hpp>
 #include <tensornorm/detail/beside.hpp>
 #include <tensornorm/detail/statistics.hpp>
 #include <vector>
@@ -35,41 +36,74 @@ class Lines {
 };
 
 struct Results {
-  std::vector<double> mean, m2;
+  std::vector<double> a, b;      // [C]: mean and m2, or the sums of backward
   std::vector<unsigned char> y;  // its bytes
 };
 
-/// A training forward of x over a plan, in place or not, with blocks mapped beside sums or after their own.
+/// What a training forward of x does.
 template <typename T>
+struct Forward {
+  explicit Forward(const Shape&) {}
+
+  MomentsReduction<T> reduction(const T* x) const { return {x}; }
+  NormalizeTraining<T, LaneOf<T>> f(const T* x) const { return {{x}}; }
+  static NumbersOfOne numbers(double mean, double m2) { return {mean, 1 / std::sqrt(m2), 0.25}; }
+  /// As reduce_and_map() is told.
+  static Index value_bytes(const Shape&) { return sizeof(T); }
+};
+
+/// What a backward of dy does, with an x of its own. Some channels are so far from 0 that they are summed again.
+template <typename T>
+struct Backward {
+  std::vector<T> x;
+  std::vector<double> mean, m2;
+
+  explicit Backward(const Shape& shape) : m2(static_cast<std::size_t>(shape.channels), 4.0) {
+    std::mt19937 random(9);
+    std::normal_distribution<float> normal(0.5f, 2.0f);
+    for (Index k = 0; k < shape.size(); ++k) x.push_back(static_cast<T>(normal(random)));
+    for (Index c = 0; c < shape.channels; ++c) mean.push_back(c % 3 == 2 ? 1000 : 0.5);
+    for (double& m : m2) m *= static_cast<double>(shape.per_channel());
+  }
+  GradientReduction<T> reduction(const T* dy) const { return {x.data(), dy, mean.data(), m2.data()}; }
+  GradientTraining<T, LaneOf<T>> f(const T* dy) const { return {x.data(), dy}; }
+  static NumbersOfOne numbers(double sum_dy, double sum_dy_dev) { return {0.5, 1.5, sum_dy * 1e-3, sum_dy_dev * 1e-3}; }
+  /// Of so many bytes that mapping beside is worth it.
+  static Index value_bytes(const Shape& shape) { return crowded_bytes / shape.size() + 1; }
+};
+
+/// A pass over a plan, in place or not, with blocks mapped beside sums or after their own.
+template <typename T, template <typename> class Pass = Forward>
 struct Case {
   Plan plan;
   std::vector<T> x;
   bool streamed = false, in_place = false;
   Index offset = 0;  // of y, in values, from a cache line
+  Pass<T> pass{plan.shape};
 
   template <typename Device>
   Results run(const Device& device, bool beside) const {
     const auto channels = static_cast<std::size_t>(plan.shape.channels);
+    const Index value_bytes = Pass<T>::value_bytes(plan.shape);
     Results of{std::vector<double>(channels), std::vector<double>(channels), {}};
     Lines<T> y(plan.shape.size(), offset);
     if (in_place) std::copy(x.begin(), x.end(), y.data());
     const T* from = in_place ? y.data() : x.data();
     const auto numbers = in_packets([&of](Index c) {
       const auto channel = static_cast<std::size_t>(c);
-      return NumbersOfOne{of.mean[channel], 1 / std::sqrt(of.m2[channel]), 0.25};
+      return Pass<T>::numbers(of.a[channel], of.b[channel]);
     });
-    const NormalizeTraining<T, LaneOf<T>> f{{from}};
-    const auto map = mapping(plan, f, y.data(), Movement{streamed, 0, false}, numbers);
-    Scratch scratch(static_cast<std::size_t>(scratch_size(device, plan, sizeof(T))));
+    const auto map = mapping(plan, pass.f(from), y.data(), Movement{streamed, 0, false}, numbers);
+    Scratch scratch(static_cast<std::size_t>(scratch_size(device, plan, value_bytes)));
     std::vector<int> finished(channels);  // each channel's by one thread
     const auto finish = [&](Index begin, Index end) {
       for (Index c = begin; c < end; ++c) ++finished[static_cast<std::size_t>(c)];
     };
-    const MomentsReduction<T> reduction{from};
+    const auto reduction = pass.reduction(from);
     if (beside) {
-      reduce_and_map_beside(device, plan, sizeof(T), reduction, of.mean.data(), of.m2.data(), scratch, finish, map);
+      reduce_and_map_beside(device, plan, value_bytes, reduction, of.a.data(), of.b.data(), scratch, finish, map);
     } else {
-      reduce_and_map(device, plan, sizeof(T), reduction, of.mean.data(), of.m2.data(), scratch, finish, map);
+      reduce_and_map(device, plan, value_bytes, reduction, of.a.data(), of.b.data(), scratch, finish, map);
     }
     CHECK(finished == std::vector<int>(channels, 1));
     of.y.resize(static_cast<std::size_t>(plan.shape.size()) * sizeof(T));
@@ -96,8 +130,8 @@ struct Case {
     const auto same = [](const auto& a, const auto& b) {
       return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(a[0])) == 0;
     };
-    CHECK(same(found.mean, expected.mean));
-    CHECK(same(found.m2, expected.m2));
+    CHECK(same(found.a, expected.a));
+    CHECK(same(found.b, expected.b));
     CHECK(same(found.y, expected.y));
   }
 };
@@ -119,7 +153,9 @@ Plan plan_of(const Shape& shape, Index block) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("beside: the bits of one block after the other", T, float, double, Eigen::half, Eigen::bfloat16) {
+/// In blocks, runs, places and stores of all kinds.
+template <typename T, template <typename> class Pass>
+void check_all_kinds() {
   unsigned seed = 0;
   for (const Index block : {1, 2, 3}) {
     for (const Index inner :
@@ -128,7 +164,8 @@ TEST_CASE_TEMPLATE("beside: the bits of one block after the other", T, float, do
       for (const bool in_place : {false, true}) {
         for (const bool streamed : {false, true}) {
           for (const Index offset : {Index{0}, Index{1}, width<LaneOf<T>>}) {
-            Case<T>{plan_of<T>(shape, block), random_values<T>(shape, ++seed), streamed, in_place, offset}.check();
+            const auto x = random_values<T>(shape, ++seed);
+            Case<T, Pass>{plan_of<T>(shape, block), x, streamed, in_place, offset}.check();
           }
         }
       }
@@ -136,14 +173,28 @@ TEST_CASE_TEMPLATE("beside: the bits of one block after the other", T, float, do
   }
 }
 
-TEST_CASE("beside: enough values for threads, in one piece a channel and in many") {
+TEST_CASE_TEMPLATE("beside: the bits of one block after the other", T, float, double, Eigen::half, Eigen::bfloat16) {
+  check_all_kinds<T, Forward>();
+}
+
+TEST_CASE_TEMPLATE("beside: those of backward", T, float, double, Eigen::half, Eigen::bfloat16) {
+  check_all_kinds<T, Backward>();
+}
+
+template <template <typename> class Pass>
+void check_threads() {
   for (const Shape& shape : {Shape{1, 40, 4096}, Shape{6, 33, 1000}, Shape{2, 3, 70001}}) {
     for (const Index block : {1, 4}) {
-      Case<float>{plan_of<float>(shape, block), random_values<float>(shape, 1), true}.check();
-      Case<float>{plan_of<float>(shape, block), random_values<float>(shape, 2), false}.check();
+      Case<float, Pass>{plan_of<float>(shape, block), random_values<float>(shape, 1), true}.check();
+      Case<float, Pass>{plan_of<float>(shape, block), random_values<float>(shape, 2), false}.check();
     }
-    Case<float>{plan_reduction(shape, 4), random_values<float>(shape, 3)}.check();
+    Case<float, Pass>{plan_reduction(shape, 4), random_values<float>(shape, 3)}.check();
   }
+}
+
+TEST_CASE("beside: enough values for threads, in one piece a channel and in many") {
+  check_threads<Forward>();
+  check_threads<Backward>();
 }
 
 TEST_CASE("beside: channels that lanes of float cannot compute, that are summed again, and that are not finite") {
@@ -163,6 +214,17 @@ TEST_CASE("beside: channels that lanes of float cannot compute, that are summed 
     Case<float>{plan_of<float>(shape, block), x, true}.check();
     Case<float>{plan_of<float>(shape, block), x, false, true}.check();
   }
+}
+
+TEST_CASE("beside: of two inputs only where they leave the last cache, or crowd it") {
+  const auto gains = [](const Shape& shape, auto reduction) {
+    return gains_beside<decltype(reduction)>(plan_reduction(shape, 4), 4);
+  };
+  const Shape in_cache{1, 64, 56 * 56}, crowded{8, 64, 56 * 56}, beyond{32, 64, 56 * 56};
+  for (const Shape& shape : {in_cache, crowded, beyond}) CHECK(gains(shape, MomentsReduction<float>{}));
+  CHECK_FALSE(gains(in_cache, GradientReduction<float>{}));
+  CHECK(gains(crowded, GradientReduction<float>{}));
+  CHECK(gains(beyond, GradientReduction<float>{}));
 }
 
 TEST_CASE("beside: blocks are mapped so where runs are long, and aligned if they are streamed") {

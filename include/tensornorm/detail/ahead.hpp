@@ -19,7 +19,7 @@ inline constexpr Index line_values = Index{cache_line} / Index{sizeof(typename T
 // How far ahead memory is asked for, of each of one or two inputs: of rows in bytes, but a tile at least, and of long
 // runs in elements. Half and twice as far were up to a tenth slower in long runs of 32x64x56x56 and 8x64x112x112.
 inline constexpr Index rows_ahead_bytes[] = {0, 16 * 1024, 8 * 1024};
-inline constexpr Index run_ahead[] = {0, 4096, 1024};
+inline constexpr Index run_ahead[] = {0, 4096, 512};
 
 /// In cache: nothing. A type of its own, as unused numbers took a tenth of a small layer's time.
 struct NothingAhead {

@@ -52,7 +52,7 @@ inline Packet<double> near_zero(Packet<double> mean, Packet<double> m2, double n
 }
 
 /// Sums the box again about the means, and takes what could not be made from sums about 0. Rare, as constant channels
-/// and large means are; and apart so that box_gradient_sums() stays small.
+/// and large means are; and apart so that box_gradient_sums_from_zero() stays small.
 template <typename T>
 [[gnu::noinline]] void sum_gradients_again(const Plan& plan, const Box& box, const T* x, const T* dy,
                                            const double* mean, const double* m2, double* sum_dy_dev) {
@@ -80,43 +80,50 @@ template <typename T>
   return all_of(all);
 }
 
-/// Sum of dy and of dy * (x - mean) over the box. mean, m2, sums: double [channels of the box] each; m2 about the mean,
-/// of the tensor's values. O(values).
-///
-/// Floats are summed about 0, and mean * sum dy is taken off: without a subtraction a value a pass in cache takes an
-/// eighth less with AVX2. Where that would cancel, and where m2 is null, as nothing is known then, they are summed
-/// about the mean. So are doubles, which have no bits to spare.
-template <typename T>
+/// Sum of dy and of dy * (x - mean) over the box. mean, sums: double [channels of the box] each. companion: see Alone.
+/// O(values).
+template <typename T, typename Companion = Alone>
 [[gnu::flatten]] void box_gradient_sums(const Plan& plan, const Box& box, const T* x, const T* dy, const double* mean,
-                                        const double* m2, double* sum_dy, double* sum_dy_dev) {
-  const Index channels = box.channels();
+                                        double* sum_dy, double* sum_dy_dev, const Companion& companion = {}) {
   ChannelSums sums;
-  if constexpr (!std::is_same_v<T, double>) {
-    if (m2 != nullptr) {
-      const auto n = static_cast<double>(plan.shape.per_channel());
-      sum_box(plan, box, GradientTerms<T>{x, dy}, mean, sums);
-      if (gradients_about_means(sums, channels, n, mean, m2, sum_dy, sum_dy_dev)) return;
-      return sum_gradients_again(plan, box, x, dy, mean, m2, sum_dy_dev);
-    }
-  }
-  sum_box(plan, box, CentredGradientTerms<T>{{x, dy}}, mean, sums);
-  for_each_packet<double>(channels, [&](Index c, auto extent) {
+  sum_box(plan, box, CentredGradientTerms<T>{{x, dy}}, mean, sums, companion);
+  for_each_packet<double>(box.channels(), [&](Index c, auto extent) {
     store(sum_dy + c, load<double>(sums.u + c, extent), extent);
     store(sum_dy_dev + c, load<double>(sums.uv + c, extent), extent);
   });
 }
 
-/// The reduction of passes.hpp that finds both sums. mean and m2: double [C], or m2 null.
-template <typename T>
+/// The same from sums about 0, less mean * sum dy, of all but doubles, which have no bits to spare: without a
+/// subtraction a value a pass in cache takes an eighth less with AVX2. Channels where that would cancel are summed
+/// about their mean. m2: double [channels of the box], about the mean, of the tensor's values.
+template <typename T, typename Companion = Alone>
+[[gnu::flatten]] void box_gradient_sums_from_zero(const Plan& plan, const Box& box, const T* x, const T* dy,
+                                                  const double* mean, const double* m2, double* sum_dy,
+                                                  double* sum_dy_dev, const Companion& companion = {}) {
+  ChannelSums sums;
+  sum_box(plan, box, GradientTerms<T>{x, dy}, mean, sums, companion);
+  const auto n = static_cast<double>(plan.shape.per_channel());
+  if (gradients_about_means(sums, box.channels(), n, mean, m2, sum_dy, sum_dy_dev)) return;
+  sum_gradients_again(plan, box, x, dy, mean, m2, sum_dy_dev);
+}
+
+/// The reduction of passes.hpp that finds both sums. mean and m2: double [C]; m2 is not looked at but from_zero.
+template <typename T, bool from_zero = !std::is_same_v<T, double>>
 struct GradientReduction {
   static constexpr int inputs = 2;
   const T* x;
   const T* dy;
   const double* mean;
   const double* m2;
-  void box(const Plan& plan, const Box& box, double* sum_dy, double* sum_dy_dev) const {
+  template <typename Companion = Alone>
+  void box(const Plan& plan, const Box& box, double* sum_dy, double* sum_dy_dev,
+           const Companion& companion = {}) const {
     const Index c = box.channel_begin;
-    box_gradient_sums(plan, box, x, dy, mean + c, m2 == nullptr ? nullptr : m2 + c, sum_dy, sum_dy_dev);
+    if constexpr (from_zero) {
+      box_gradient_sums_from_zero(plan, box, x, dy, mean + c, m2 + c, sum_dy, sum_dy_dev, companion);
+    } else {
+      box_gradient_sums(plan, box, x, dy, mean + c, sum_dy, sum_dy_dev, companion);
+    }
   }
   static constexpr bool keeps_rest = GradientTerms<T>::keeps_rest;
   struct Rest {  // what was rounded off

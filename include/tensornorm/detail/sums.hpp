@@ -180,8 +180,14 @@ void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double
     const Index next = Terms::inputs > 1 ? run_ahead[2] : plan.block_channels * plan.shape.inner;
     sum_short_runs(plan, box, terms, centre, TileAhead{next, run, plan.shape.channels * plan.shape.inner - run}, sums);
   } else {
-    if (plan.beyond_cache) return sum_long_runs<RunAhead>(plan, box, terms, centre, sums, companion);
-    sum_long_runs<NothingAhead>(plan, box, terms, centre, sums, companion);
+    // Two inputs in company are always asked for. They nearly fill the last cache at least, and every kind of loop
+    // takes compilers a second.
+    constexpr bool always = Terms::inputs > 1 && !std::is_same_v<Companion, Alone>;
+    if (always || plan.beyond_cache) {
+      sum_long_runs<RunAhead>(plan, box, terms, centre, sums, companion);
+    } else if constexpr (!always) {
+      sum_long_runs<NothingAhead>(plan, box, terms, centre, sums, companion);
+    }
   }
 }
 
