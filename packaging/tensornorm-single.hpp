@@ -2302,14 +2302,14 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
 //   add_run           a packet of a long run    inner / W      W                      W
 //
 // A tile is summed packet by packet, each through all rows, or strip by strip: several packets side by side, row after
-// row. In narrow rows, where every lane has sums of its own, that is the order of memory, which prefetchers follow, and
-// sums stay in registers: statistics of NHWC with 64 channels took a tenth less, beyond the caches up to a third. Rows
-// of more than narrow_lanes are walked by packets: 1024 lanes by strips took a third longer beyond the caches.
+// row. That is nearly the order of memory, which prefetchers follow, and sums stay in registers: statistics of NHWC
+// with 64 channels took a tenth less in cache. Rows of more than narrow_lanes took a seventh longer there.
 
 // ---- tensornorm/detail/ahead.hpp
 // What sums ask for before they need it: memory beyond the caches, on the way through a patch of it (patch.hpp). Walks
 // by packets call ask(column, r, height, l) at every packet of lanes of every tile of rows, walks by strips
-// ask_row(column, row, lanes) at every row of a strip.
+// ask_row(column, r, l, summed, lanes) at every row of a strip of `lanes` lanes from l on: `summed` elements of the
+// tile at row r have been summed by then.
 //
 // `Terms` names the tensors that are read, as in sums.hpp: Terms::inputs of them, of Terms::Value.
 
@@ -2320,8 +2320,9 @@ template <typename Terms>
 inline constexpr Index line_values = Index{cache_line} / Index{sizeof(typename Terms::Value)};
 
 // How far ahead memory is asked for, of each of one or two inputs: of rows in bytes, but a tile at least, and of long
-// runs in elements. Half and twice as far were up to a tenth slower in long runs of 32x64x56x56 and 8x64x112x112.
-inline constexpr Index rows_ahead_bytes[] = {0, 16 * 1024, 8 * 1024};
+// runs in elements. Measured on AMD's Zen 3 for rows, and for runs of two inputs beside a map: a half and twice as far
+// are as fast or up to a tenth slower, but of rows of one input 2 KiB, a third to a half slower.
+inline constexpr Index rows_ahead_bytes[] = {0, 16 * 1024, 2 * 1024};
 inline constexpr Index run_ahead[] = {0, 4096, 512};
 
 /// In cache: nothing. A type of its own, as unused numbers took a tenth of a small layer's time.
@@ -2329,16 +2330,18 @@ struct NothingAhead {
   template <typename Column>
   void ask(const Column&, Index, Index, Index) const {}
   template <typename Column>
-  void ask_row(const Column&, Index, Index) const {}
+  void ask_row(const Column&, Index, Index, Index, Index) const {}
 };
 
-/// In narrow rows, which are summed one after the other: the same lanes `distance` elements further on.
+/// In rows that follow each other: what lies `distance` elements further on, in the order of memory. That of the sums
+/// is another one where a row is several strips: asked for in theirs, rows of 64 and 128 lanes took a half longer.
 struct StripAhead {
   Index distance;
 
   template <typename Column>
-  void ask_row(const Column& column, Index row, Index lanes) const {
-    for (Index l = 0; l < lanes; l += Column::line) column.terms.prefetch(column.offset(row) + distance + l);
+  void ask_row(const Column& column, Index r, Index l, Index summed, Index lanes) const {
+    const Index at = column.offset(r) - l + summed + distance;
+    for (Index k = 0; k < lanes; k += Column::line) column.terms.prefetch(at + k);
   }
 };
 
@@ -2448,8 +2451,8 @@ struct ByStrips {};
 inline constexpr Index strip_packets = packet_registers / 4;
 inline constexpr Index strip_lanes = strip_packets * width<double>;
 /// Rows of a tile in cache, or one strip wide, as rows of 64 lanes are with AVX-512: several strips of so many rows
-/// leave the order of memory, which beyond the caches took a tenth longer (128 lanes). Not of doubles, which so long
-/// chains of additions cost digits.
+/// leave the order of memory, which beyond the caches took a tenth longer (128 lanes), and four rows of two inputs up
+/// to a fifth less than eight. Not of doubles, which so long chains of additions cost digits.
 inline constexpr Index strip_rows = 32;
 
 /// Sums over `rows` rows, from row r on, of neighbouring packets: a chain of additions each, the same for every packet.
@@ -2458,14 +2461,14 @@ std::array<PacketSums, sizeof...(k)> sum_strip(const Asking& ahead, const Column
                                                Index r, Index rows, std::index_sequence<k...>) {
   constexpr Index W = width<double>, lanes = Index{sizeof...(k)} * W;
   const auto columns = std::array{column_at(l + Index{k} * W, extent)...};
-  ahead.ask_row(columns[0], r, lanes);
+  ahead.ask_row(columns[0], r, l, l * rows, lanes);
   std::array<PacketSums, sizeof...(k)> sums{sum_chain(columns[k], r, 1)...};
   const auto add = [](PacketSums& sum, const auto& column, Index row) {
     const Packet<double> u = column.u(row);
     sum = {sum.u + u, fma(u, column.v(row, u), sum.uv)};
   };
   for (Index row = r + 1; row < r + rows; ++row) {
-    ahead.ask_row(columns[0], row, lanes);
+    ahead.ask_row(columns[0], r, l, l * rows + (row - r) * lanes, lanes);
     (add(sums[k], columns[k], row), ...);
   }
   return sums;
@@ -2476,9 +2479,11 @@ std::array<PacketSums, sizeof...(k)> sum_strip(const Asking& ahead, const Column
 template <typename Asking, typename ColumnAt, typename Add>
 void sum_patch(ByStrips, Index rows, Index lanes, const Asking& ahead, const ColumnAt& column_at, const Add& add) {
   constexpr Index W = width<double>;
-  using Value = typename decltype(column_at(Index{0}, Whole{}))::Value;
-  constexpr bool in_cache = std::is_same_v<Asking, NothingAhead>, spare_digits = !std::is_same_v<Value, double>;
-  const Index tallest = spare_digits && (in_cache || lanes == strip_lanes) ? strip_rows : tile_rows;
+  using Column = decltype(column_at(Index{0}, Whole{}));
+  constexpr bool in_cache = std::is_same_v<Asking, NothingAhead>;
+  constexpr bool spare_digits = !std::is_same_v<typename Column::Value, double>;
+  constexpr Index low = in_cache ? tile_rows : tile_rows / Column::inputs;
+  const Index tallest = spare_digits && (in_cache || lanes == strip_lanes) ? strip_rows : low;
   for (Index r = 0; r < rows; r += tallest) {
     const Index height = std::min(tallest, rows - r);
     const auto strip = [&](Index l, auto extent, auto packets) {
@@ -2645,7 +2650,7 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 template <typename Terms, typename Extent>
 struct Column {
   using Value = typename Terms::Value;
-  static constexpr Index line = line_values<Terms>;
+  static constexpr Index inputs = Terms::inputs, line = line_values<Terms>;
 
   const Terms& terms;
   Index first, stride;
@@ -2814,19 +2819,28 @@ void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double
   }
 }
 
+/// Whether rows are summed strip by strip: narrow ones; beyond the caches all that follow each other; and those of two
+/// inputs that lie whole pages apart. A tile of the latter wants one set of the first cache to hold 16 lines, more than
+/// it can, so that packets would load each again and again: backward of (1024, 1024) takes a fifth less so.
+template <typename Terms>
+bool sums_by_strips(const Plan& plan) {
+  if (plan.beyond_cache) return plan.blocks == 1;
+  const Index stride = plan.fold * plan.shape.channels * plan.shape.inner;
+  const bool pages = stride * Index{sizeof(typename Terms::Value)} % page_bytes == 0;
+  return plan.fold * plan.block_channels * plan.shape.inner <= narrow_lanes || (Terms::inputs > 1 && pages);
+}
+
 /// Sums over every channel of the box; order fixed by the shape.
 template <typename Terms, typename Companion = Alone>
 void sum_box(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums,
              const Companion& companion = {}) {
-  if (plan.rows) {
-    if (plan.fold * plan.block_channels * plan.shape.inner <= narrow_lanes) {  // the same for all blocks
-      if (plan.beyond_cache) return sum_rows<ByStrips, StripAhead>(plan, box, terms, centre, sums);
-      return sum_rows<ByStrips, NothingAhead>(plan, box, terms, centre, sums);
-    }
+  if (!plan.rows) return sum_runs(plan, box, terms, centre, sums, companion);
+  if (sums_by_strips<Terms>(plan)) {
+    if (plan.beyond_cache) return sum_rows<ByStrips, StripAhead>(plan, box, terms, centre, sums);
+    sum_rows<ByStrips, NothingAhead>(plan, box, terms, centre, sums);
+  } else {
     if (plan.beyond_cache) return sum_rows<ByPackets, TileAhead>(plan, box, terms, centre, sums);
     sum_rows<ByPackets, NothingAhead>(plan, box, terms, centre, sums);
-  } else {
-    sum_runs(plan, box, terms, centre, sums, companion);
   }
 }
 

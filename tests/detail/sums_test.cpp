@@ -180,7 +180,8 @@ TEST_CASE("sums: the order follows from the sizes of a box, not from where it li
 
 namespace {
 
-/// Counts the lines of memory that are read without having been asked for, and those asked for more than once.
+/// Counts the lines of memory that are read without having been asked for, those asked for more than once, and those
+/// asked for after a later one.
 struct Asked {
   using Value = float;
   static constexpr int inputs = 1;
@@ -188,11 +189,15 @@ struct Asked {
   std::vector<bool>* asked;  // of each line
   Index* unasked;
   Index* again;
+  Index* late;
+  std::size_t* latest;
   static std::size_t line_of(Index offset) { return static_cast<std::size_t>(offset / line_values<Asked>); }
 
   void prefetch(Index offset) const {
     if (line_of(offset) >= asked->size()) return;  // beyond the tensor
     if ((*asked)[line_of(offset)]) ++*again;
+    if (line_of(offset) < *latest) ++*late;
+    *latest = line_of(offset);
     (*asked)[line_of(offset)] = true;
   }
   template <typename Extent>
@@ -208,17 +213,20 @@ struct Asked {
 };
 
 /// The share of lines that sums over a tensor beyond all caches find unasked for. Where they lie in runs, none is asked
-/// for twice but those that the last channel takes for the next one's.
+/// for twice but those that the last channel takes for the next one's; and rows that are one block are asked for in the
+/// order of memory.
 double unasked_for(const Plan& plan) {
   std::vector<bool> asked(static_cast<std::size_t>(plan.shape.size() / line_values<Asked>));
-  Index unasked = 0, again = 0;
+  Index unasked = 0, again = 0, late = 0;
+  std::size_t latest = 0;
   std::vector<double> centre(block_lanes);
   ChannelSums sums;
   for (Index block = 0; block < plan.blocks; ++block) {
-    sum_box(plan, plan.box(block, 0), Asked{&asked, &unasked, &again}, centre.data(), sums);
+    sum_box(plan, plan.box(block, 0), Asked{&asked, &unasked, &again, &late, &latest}, centre.data(), sums);
   }
   const bool lines_a_tile = tile_rows * width<double> >= line_values<Asked>;  // at least one
   if (!plan.rows && lines_a_tile) CHECK(again <= run_ahead[1] / line_values<Asked>);
+  if (plan.rows && plan.blocks == 1) CHECK(late == 0);
   return static_cast<double>(unasked) / static_cast<double>(asked.size());
 }
 
@@ -237,6 +245,25 @@ TEST_CASE(
   CHECK(unasked_for(plan(shape, 4)) == 1);  // in cache nothing is asked for
 }
 
+TEST_CASE("sums: by strips where rows are narrow, or follow each other beyond the caches, or lie pages apart") {
+  const auto in_cache = [](Index lanes, bool two) {
+    const Plan plan{{16, lanes, 1}, 4, true, 1, lanes, 16, 1};
+    return two ? sums_by_strips<Terms<float>>(plan) : sums_by_strips<Asked>(plan);
+  };
+  const auto beyond = [](const Shape& shape) { return sums_by_strips<Asked>(plan_reduction(shape, 4)); };
+  for (const bool two : {false, true}) {
+    CHECK(in_cache(64, two));
+    CHECK(in_cache(narrow_lanes, two));
+    CHECK_FALSE(in_cache(narrow_lanes + 1, two));
+    CHECK_FALSE(in_cache(512, two));
+    CHECK(in_cache(1024, two) == two);  // 4 KiB
+  }
+  CHECK(beyond({1 << 16, 64, 1}));
+  CHECK(beyond({1 << 14, 1000, 1}));
+  CHECK_FALSE(beyond({1 << 12, 5000, 1}));  // blocks are columns
+  CHECK_FALSE(beyond({1 << 10, 512, 49}));
+}
+
 TEST_CASE("sums: beyond the caches, rows are asked for a tile or more before they are read") {
   const auto unasked = [](const Shape& shape, Index block, Index fold = 1) {
     const Plan plan{shape, cache_bytes, true, fold, block, shape.outer, shape.inner};
@@ -247,6 +274,7 @@ TEST_CASE("sums: beyond the caches, rows are asked for a tile or more before the
   CHECK(unasked({800, 64, 1}, 64) == ahead);
   CHECK(unasked({800, 16, 4}, 16) == ahead);
   CHECK(unasked({800, 16, 1}, 16, 4) == ahead);
+  CHECK(unasked({800, 128, 1}, 128) == ahead);
   // A tile is more than what is otherwise asked for. Blocks are columns of such rows, and ask for their own lines.
   CHECK(tiles_ahead<Asked>(1024) == tile_rows * 1024);
   CHECK(unasked({800, 1024, 1}, 1024) == tile_rows * 1024);

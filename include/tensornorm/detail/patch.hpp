@@ -7,9 +7,8 @@
 //   add_run           a packet of a long run    inner / W      W                      W
 //
 // A tile is summed packet by packet, each through all rows, or strip by strip: several packets side by side, row after
-// row. In narrow rows, where every lane has sums of its own, that is the order of memory, which prefetchers follow, and
-// sums stay in registers: statistics of NHWC with 64 channels took a tenth less, beyond the caches up to a third. Rows
-// of more than narrow_lanes are walked by packets: 1024 lanes by strips took a third longer beyond the caches.
+// row. That is nearly the order of memory, which prefetchers follow, and sums stay in registers: statistics of NHWC
+// with 64 channels took a tenth less in cache. Rows of more than narrow_lanes took a seventh longer there.
 #pragma once
 
 #include <array>
@@ -56,8 +55,8 @@ struct ByStrips {};
 inline constexpr Index strip_packets = packet_registers / 4;
 inline constexpr Index strip_lanes = strip_packets * width<double>;
 /// Rows of a tile in cache, or one strip wide, as rows of 64 lanes are with AVX-512: several strips of so many rows
-/// leave the order of memory, which beyond the caches took a tenth longer (128 lanes). Not of doubles, which so long
-/// chains of additions cost digits.
+/// leave the order of memory, which beyond the caches took a tenth longer (128 lanes), and four rows of two inputs up
+/// to a fifth less than eight. Not of doubles, which so long chains of additions cost digits.
 inline constexpr Index strip_rows = 32;
 
 /// Sums over `rows` rows, from row r on, of neighbouring packets: a chain of additions each, the same for every packet.
@@ -66,14 +65,14 @@ std::array<PacketSums, sizeof...(k)> sum_strip(const Asking& ahead, const Column
                                                Index r, Index rows, std::index_sequence<k...>) {
   constexpr Index W = width<double>, lanes = Index{sizeof...(k)} * W;
   const auto columns = std::array{column_at(l + Index{k} * W, extent)...};
-  ahead.ask_row(columns[0], r, lanes);
+  ahead.ask_row(columns[0], r, l, l * rows, lanes);
   std::array<PacketSums, sizeof...(k)> sums{sum_chain(columns[k], r, 1)...};
   const auto add = [](PacketSums& sum, const auto& column, Index row) {
     const Packet<double> u = column.u(row);
     sum = {sum.u + u, fma(u, column.v(row, u), sum.uv)};
   };
   for (Index row = r + 1; row < r + rows; ++row) {
-    ahead.ask_row(columns[0], row, lanes);
+    ahead.ask_row(columns[0], r, l, l * rows + (row - r) * lanes, lanes);
     (add(sums[k], columns[k], row), ...);
   }
   return sums;
@@ -84,9 +83,11 @@ std::array<PacketSums, sizeof...(k)> sum_strip(const Asking& ahead, const Column
 template <typename Asking, typename ColumnAt, typename Add>
 void sum_patch(ByStrips, Index rows, Index lanes, const Asking& ahead, const ColumnAt& column_at, const Add& add) {
   constexpr Index W = width<double>;
-  using Value = typename decltype(column_at(Index{0}, Whole{}))::Value;
-  constexpr bool in_cache = std::is_same_v<Asking, NothingAhead>, spare_digits = !std::is_same_v<Value, double>;
-  const Index tallest = spare_digits && (in_cache || lanes == strip_lanes) ? strip_rows : tile_rows;
+  using Column = decltype(column_at(Index{0}, Whole{}));
+  constexpr bool in_cache = std::is_same_v<Asking, NothingAhead>;
+  constexpr bool spare_digits = !std::is_same_v<typename Column::Value, double>;
+  constexpr Index low = in_cache ? tile_rows : tile_rows / Column::inputs;
+  const Index tallest = spare_digits && (in_cache || lanes == strip_lanes) ? strip_rows : low;
   for (Index r = 0; r < rows; r += tallest) {
     const Index height = std::min(tallest, rows - r);
     const auto strip = [&](Index l, auto extent, auto packets) {
