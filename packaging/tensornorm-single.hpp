@@ -2450,10 +2450,13 @@ struct ByStrips {};
 /// Packets side by side in a strip: their sums take half of the registers.
 inline constexpr Index strip_packets = packet_registers / 4;
 inline constexpr Index strip_lanes = strip_packets * width<double>;
-/// Rows of a tile in cache, or one strip wide, as rows of 64 lanes are with AVX-512: several strips of so many rows
-/// leave the order of memory, which beyond the caches took a tenth longer (128 lanes), and four rows of two inputs up
-/// to a fifth less than eight. Not of doubles, which so long chains of additions cost digits.
+/// Rows of a tile in cache, or one strip wide, as rows of 64 lanes are with AVX-512. Not of doubles, which so long
+/// chains of additions cost digits.
 inline constexpr Index strip_rows = 32;
+/// Bytes of a lane, of all inputs, in a tile of several strips beyond the caches: higher ones leave the order of
+/// memory. Eight rows of two inputs of float took up to a quarter longer than four, and of double than two. Not of
+/// doubles whose totals keep no rest: the more tiles, the more is rounded off.
+inline constexpr Index strip_column_bytes = 32;
 
 /// Sums over `rows` rows, from row r on, of neighbouring packets: a chain of additions each, the same for every packet.
 template <typename Asking, typename ColumnAt, typename Extent, std::size_t... k>
@@ -2482,7 +2485,9 @@ void sum_patch(ByStrips, Index rows, Index lanes, const Asking& ahead, const Col
   using Column = decltype(column_at(Index{0}, Whole{}));
   constexpr bool in_cache = std::is_same_v<Asking, NothingAhead>;
   constexpr bool spare_digits = !std::is_same_v<typename Column::Value, double>;
-  constexpr Index low = in_cache ? tile_rows : tile_rows / Column::inputs;
+  constexpr bool any_height = spare_digits || Column::keeps_rest;
+  constexpr Index row_bytes = Column::inputs * Index{sizeof(typename Column::Value)};
+  constexpr Index low = in_cache || !any_height ? tile_rows : strip_column_bytes / row_bytes;
   const Index tallest = spare_digits && (in_cache || lanes == strip_lanes) ? strip_rows : low;
   for (Index r = 0; r < rows; r += tallest) {
     const Index height = std::min(tallest, rows - r);
@@ -2651,6 +2656,7 @@ template <typename Terms, typename Extent>
 struct Column {
   using Value = typename Terms::Value;
   static constexpr Index inputs = Terms::inputs, line = line_values<Terms>;
+  static constexpr bool keeps_rest = Terms::keeps_rest;
 
   const Terms& terms;
   Index first, stride;

@@ -23,6 +23,7 @@ template <typename Terms, typename Extent>
 struct Column {
   using Value = typename Terms::Value;
   static constexpr Index inputs = Terms::inputs, line = line_values<Terms>;
+  static constexpr bool keeps_rest = Terms::keeps_rest;
 
   const Terms& terms;
   Index first, stride;
