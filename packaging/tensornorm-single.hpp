@@ -2359,22 +2359,30 @@ struct RunAhead {
   }
 };
 
-/// In rows of `lanes` lanes with `gap` elements between them: the tile `distance` further on, in the order of memory,
-/// which is not that of the sums: asked for in theirs, a tensor beyond the caches took up to twice as long on AMD's
-/// Zen 3. At packet l as many elements have been asked for as are summed then, (l + width) * height. An object serves
-/// one tile.
+/// In rows of `lanes` lanes with `gap` elements between them: the tile `distance` further on, in the order of memory.
+/// An object serves one tile.
 struct TileAhead {
   Index distance, lanes, gap;
   Index asked = 0;        // elements asked for so far, without what lies between rows
   Index row_end = lanes;  // what `asked` is at the end of the present row
   Index skipped = 0;      // elements between the rows so far: a sum, as a multiplication a line took 8 % longer
 
+  /// As many elements have been asked for as are summed by the end of this packet.
   template <typename Column>
   void ask(const Column& column, Index r, Index height, Index l) {
-    const Index start = column.offset(r) - l + distance;
-    for (; asked < (l + width<double>)*height; asked += Column::line) {
+    ask_until((l + width<double>)*height, column, column.offset(r) - l);
+  }
+  template <typename Column>
+  void ask_row(const Column& column, Index r, Index l, Index summed, Index row_lanes) {
+    ask_until(summed + row_lanes, column, column.offset(r) - l);
+  }
+
+ private:
+  template <typename Column>
+  void ask_until(Index count, const Column& column, Index tile) {
+    for (; asked < count; asked += Column::line) {
       for (; asked >= row_end; row_end += lanes) skipped += gap;
-      column.terms.prefetch(start + asked + skipped);
+      column.terms.prefetch(tile + distance + asked + skipped);
     }
   }
 };
@@ -2460,7 +2468,7 @@ inline constexpr Index strip_column_bytes = 32;
 
 /// Sums over `rows` rows, from row r on, of neighbouring packets: a chain of additions each, the same for every packet.
 template <typename Asking, typename ColumnAt, typename Extent, std::size_t... k>
-std::array<PacketSums, sizeof...(k)> sum_strip(const Asking& ahead, const ColumnAt& column_at, Index l, Extent extent,
+std::array<PacketSums, sizeof...(k)> sum_strip(Asking& ahead, const ColumnAt& column_at, Index l, Extent extent,
                                                Index r, Index rows, std::index_sequence<k...>) {
   constexpr Index W = width<double>, lanes = Index{sizeof...(k)} * W;
   const auto columns = std::array{column_at(l + Index{k} * W, extent)...};
@@ -2491,8 +2499,9 @@ void sum_patch(ByStrips, Index rows, Index lanes, const Asking& ahead, const Col
   const Index tallest = spare_digits && (in_cache || lanes == strip_lanes) ? strip_rows : low;
   for (Index r = 0; r < rows; r += tallest) {
     const Index height = std::min(tallest, rows - r);
+    Asking of_tile = ahead;
     const auto strip = [&](Index l, auto extent, auto packets) {
-      const auto sums = sum_strip(ahead, column_at, l, extent, r, height, packets);
+      const auto sums = sum_strip(of_tile, column_at, l, extent, r, height, packets);
       for (std::size_t k = 0; k < packets.size(); ++k) add(r, height, l + static_cast<Index>(k) * W, sums[k]);
     };
     Index l = 0;
@@ -2825,12 +2834,11 @@ void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double
   }
 }
 
-/// Whether rows are summed strip by strip: narrow ones; beyond the caches all that follow each other; and those of two
-/// inputs that lie whole pages apart. A tile of the latter wants one set of the first cache to hold 16 lines, more than
-/// it can, so that packets would load each again and again: backward of (1024, 1024) takes a fifth less so.
+/// Whether rows in cache are summed strip by strip: narrow ones, and those of two inputs that lie whole pages apart. A
+/// tile of the latter wants one set of the first cache to hold 16 lines, more than it can, so that packets would load
+/// each again and again: backward of (1024, 1024) takes a fifth less so.
 template <typename Terms>
 bool sums_by_strips(const Plan& plan) {
-  if (plan.beyond_cache) return plan.blocks == 1;
   const Index stride = plan.fold * plan.shape.channels * plan.shape.inner;
   const bool pages = stride * Index{sizeof(typename Terms::Value)} % page_bytes == 0;
   return plan.fold * plan.block_channels * plan.shape.inner <= narrow_lanes || (Terms::inputs > 1 && pages);
@@ -2841,13 +2849,12 @@ template <typename Terms, typename Companion = Alone>
 void sum_box(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums,
              const Companion& companion = {}) {
   if (!plan.rows) return sum_runs(plan, box, terms, centre, sums, companion);
-  if (sums_by_strips<Terms>(plan)) {
-    if (plan.beyond_cache) return sum_rows<ByStrips, StripAhead>(plan, box, terms, centre, sums);
-    sum_rows<ByStrips, NothingAhead>(plan, box, terms, centre, sums);
-  } else {
-    if (plan.beyond_cache) return sum_rows<ByPackets, TileAhead>(plan, box, terms, centre, sums);
-    sum_rows<ByPackets, NothingAhead>(plan, box, terms, centre, sums);
+  if (plan.beyond_cache) {
+    if (plan.blocks == 1) return sum_rows<ByStrips, StripAhead>(plan, box, terms, centre, sums);
+    return sum_rows<ByStrips, TileAhead>(plan, box, terms, centre, sums);
   }
+  if (sums_by_strips<Terms>(plan)) return sum_rows<ByStrips, NothingAhead>(plan, box, terms, centre, sums);
+  sum_rows<ByPackets, NothingAhead>(plan, box, terms, centre, sums);
 }
 
 }}}  // namespace tensornorm::v0::detail

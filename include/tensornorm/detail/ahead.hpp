@@ -57,22 +57,30 @@ struct RunAhead {
   }
 };
 
-/// In rows of `lanes` lanes with `gap` elements between them: the tile `distance` further on, in the order of memory,
-/// which is not that of the sums: asked for in theirs, a tensor beyond the caches took up to twice as long on AMD's
-/// Zen 3. At packet l as many elements have been asked for as are summed then, (l + width) * height. An object serves
-/// one tile.
+/// In rows of `lanes` lanes with `gap` elements between them: the tile `distance` further on, in the order of memory.
+/// An object serves one tile.
 struct TileAhead {
   Index distance, lanes, gap;
   Index asked = 0;        // elements asked for so far, without what lies between rows
   Index row_end = lanes;  // what `asked` is at the end of the present row
   Index skipped = 0;      // elements between the rows so far: a sum, as a multiplication a line took 8 % longer
 
+  /// As many elements have been asked for as are summed by the end of this packet.
   template <typename Column>
   void ask(const Column& column, Index r, Index height, Index l) {
-    const Index start = column.offset(r) - l + distance;
-    for (; asked < (l + width<double>)*height; asked += Column::line) {
+    ask_until((l + width<double>)*height, column, column.offset(r) - l);
+  }
+  template <typename Column>
+  void ask_row(const Column& column, Index r, Index l, Index summed, Index row_lanes) {
+    ask_until(summed + row_lanes, column, column.offset(r) - l);
+  }
+
+ private:
+  template <typename Column>
+  void ask_until(Index count, const Column& column, Index tile) {
+    for (; asked < count; asked += Column::line) {
       for (; asked >= row_end; row_end += lanes) skipped += gap;
-      column.terms.prefetch(start + asked + skipped);
+      column.terms.prefetch(tile + distance + asked + skipped);
     }
   }
 };

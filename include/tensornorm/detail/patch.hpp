@@ -64,7 +64,7 @@ inline constexpr Index strip_column_bytes = 32;
 
 /// Sums over `rows` rows, from row r on, of neighbouring packets: a chain of additions each, the same for every packet.
 template <typename Asking, typename ColumnAt, typename Extent, std::size_t... k>
-std::array<PacketSums, sizeof...(k)> sum_strip(const Asking& ahead, const ColumnAt& column_at, Index l, Extent extent,
+std::array<PacketSums, sizeof...(k)> sum_strip(Asking& ahead, const ColumnAt& column_at, Index l, Extent extent,
                                                Index r, Index rows, std::index_sequence<k...>) {
   constexpr Index W = width<double>, lanes = Index{sizeof...(k)} * W;
   const auto columns = std::array{column_at(l + Index{k} * W, extent)...};
@@ -95,8 +95,9 @@ void sum_patch(ByStrips, Index rows, Index lanes, const Asking& ahead, const Col
   const Index tallest = spare_digits && (in_cache || lanes == strip_lanes) ? strip_rows : low;
   for (Index r = 0; r < rows; r += tallest) {
     const Index height = std::min(tallest, rows - r);
+    Asking of_tile = ahead;
     const auto strip = [&](Index l, auto extent, auto packets) {
-      const auto sums = sum_strip(ahead, column_at, l, extent, r, height, packets);
+      const auto sums = sum_strip(of_tile, column_at, l, extent, r, height, packets);
       for (std::size_t k = 0; k < packets.size(); ++k) add(r, height, l + static_cast<Index>(k) * W, sums[k]);
     };
     Index l = 0;

@@ -192,12 +192,11 @@ void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double
   }
 }
 
-/// Whether rows are summed strip by strip: narrow ones; beyond the caches all that follow each other; and those of two
-/// inputs that lie whole pages apart. A tile of the latter wants one set of the first cache to hold 16 lines, more than
-/// it can, so that packets would load each again and again: backward of (1024, 1024) takes a fifth less so.
+/// Whether rows in cache are summed strip by strip: narrow ones, and those of two inputs that lie whole pages apart. A
+/// tile of the latter wants one set of the first cache to hold 16 lines, more than it can, so that packets would load
+/// each again and again: backward of (1024, 1024) takes a fifth less so.
 template <typename Terms>
 bool sums_by_strips(const Plan& plan) {
-  if (plan.beyond_cache) return plan.blocks == 1;
   const Index stride = plan.fold * plan.shape.channels * plan.shape.inner;
   const bool pages = stride * Index{sizeof(typename Terms::Value)} % page_bytes == 0;
   return plan.fold * plan.block_channels * plan.shape.inner <= narrow_lanes || (Terms::inputs > 1 && pages);
@@ -208,13 +207,12 @@ template <typename Terms, typename Companion = Alone>
 void sum_box(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums,
              const Companion& companion = {}) {
   if (!plan.rows) return sum_runs(plan, box, terms, centre, sums, companion);
-  if (sums_by_strips<Terms>(plan)) {
-    if (plan.beyond_cache) return sum_rows<ByStrips, StripAhead>(plan, box, terms, centre, sums);
-    sum_rows<ByStrips, NothingAhead>(plan, box, terms, centre, sums);
-  } else {
-    if (plan.beyond_cache) return sum_rows<ByPackets, TileAhead>(plan, box, terms, centre, sums);
-    sum_rows<ByPackets, NothingAhead>(plan, box, terms, centre, sums);
+  if (plan.beyond_cache) {
+    if (plan.blocks == 1) return sum_rows<ByStrips, StripAhead>(plan, box, terms, centre, sums);
+    return sum_rows<ByStrips, TileAhead>(plan, box, terms, centre, sums);
   }
+  if (sums_by_strips<Terms>(plan)) return sum_rows<ByStrips, NothingAhead>(plan, box, terms, centre, sums);
+  sum_rows<ByPackets, NothingAhead>(plan, box, terms, centre, sums);
 }
 
 }}}  // namespace tensornorm::v0::detail
