@@ -24,7 +24,7 @@ TEST_CASE("movement: what is larger than the caches is written past them, if sho
   CHECK_FALSE(streamed({1 << 20, 64, 1}, 4, true));
   CHECK_FALSE(streamed({1 << 10, 64, 1}, 4));  // in cache
   for (const Index value_bytes : {2, 4, 8}) {
-    const bool words = value_bytes % streamed_word == 0;
+    const bool words = value_bytes % Index{streamed_word} == 0;
     CAPTURE(value_bytes);
     CHECK(streamed({1 << 20, 64, 1}, value_bytes));
     CHECK(streamed({1 << 20, 50, 1}, value_bytes));  // folded

@@ -50,7 +50,7 @@ inline Index next_output(const Plan& plan, Index value_bytes, bool after_reducti
 /// times.
 inline bool streams(const Plan& plan, Index value_bytes) {
   const Index piece = (plan.rows ? plan.fold * plan.shape.channels : 1) * plan.shape.inner * value_bytes;
-  return plan.beyond_cache && (piece % streamed_word == 0 || piece > page_bytes);
+  return plan.beyond_cache && (piece % Index{streamed_word} == 0 || piece > page_bytes);
 }
 
 /// How an element pass moves memory: in the caches, or past them where the tensors are larger.
