@@ -88,6 +88,18 @@ void check_step(const Problem<T>& p, const Step<T>& step, int correction) {
   CHECK(wrong_dx == 0);
 }
 
+/// The step with the sums and dx of a backward that does not know m2, in the place of its own.
+template <typename T>
+Step<T> backward_without_m2(const Problem<T>& p, Step<T> step, int correction) {
+  const functional::BatchStatistics all = step.statistics.view();
+  std::fill(step.dx.begin(), step.dx.end(), T(0));
+  functional::Scratch scratch;
+  functional::training_backward(Eigen::DefaultDevice{}, p.x_view(), p.dy_view(),
+                                functional::BatchStatistics{all.mean, nullptr, all.invstd}, p.affine(), correction,
+                                step.sums.view(), ChannelView<T>{step.dx.data(), p.shape}, scratch);
+  return step;
+}
+
 template <typename T>
 void check_training() {
   for (const Shape& shape : shapes()) {
@@ -97,6 +109,7 @@ void check_training() {
       const Step<T> step = whole_passes(Eigen::DefaultDevice{}, p, correction);
       check_step(p, step, correction);
       CHECK(half_passes(Eigen::DefaultDevice{}, p, correction) == step);
+      check_step(p, backward_without_m2(p, step, correction), correction);
     }
   }
 }

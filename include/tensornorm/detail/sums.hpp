@@ -181,8 +181,8 @@ void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double
     const Index next = Terms::inputs > 1 ? run_ahead[2] : plan.block_channels * plan.shape.inner;
     sum_short_runs(plan, box, terms, centre, TileAhead{next, run, plan.shape.channels * plan.shape.inner - run}, sums);
   } else {
-    // Two inputs in company are always asked for. They nearly fill the last cache at least, and every kind of loop
-    // takes compilers a second.
+    // Two inputs in company are always asked for. They nearly fill the last cache at least, and compilers are spared a
+    // kind of loop.
     constexpr bool always = Terms::inputs > 1 && !std::is_same_v<Companion, Alone>;
     if (always || plan.beyond_cache) {
       sum_long_runs<RunAhead>(plan, box, terms, centre, sums, companion);
@@ -194,7 +194,7 @@ void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double
 
 /// Whether rows in cache are summed strip by strip: narrow ones, and those of two inputs that lie whole pages apart. A
 /// tile of the latter wants one set of the first cache to hold 16 lines, more than it can, so that packets would load
-/// each again and again: backward of (1024, 1024) takes a fifth less so.
+/// each again and again: backward of (1024, 1024) takes a quarter less so.
 template <typename Terms>
 bool sums_by_strips(const Plan& plan) {
   const Index stride = plan.fold * plan.shape.channels * plan.shape.inner;
