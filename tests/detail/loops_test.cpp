@@ -109,6 +109,40 @@ void check_output_packets() {
   }
 }
 
+/// line(l) comes before the packets from l on, once for as many lanes as a cache line holds or a pair has.
+template <typename T>
+void check_lines() {
+  using Lane = LaneOf<T>;
+  constexpr Index W = width<Lane>;
+  constexpr Index apart = stored_in_pairs<T> ? 2 * W : std::max(W, Index{64} / Index{sizeof(T)});
+  Fenced<T> memory(512);
+  for (Index lanes = 0; lanes <= 4 * apart + W + 3; ++lanes) {
+    for (Index offset = 0; offset < 2 * 16; ++offset) {
+      const bool streamed = offset % 2 == 1;
+      CAPTURE(lanes);
+      CAPTURE(offset);
+      T* const y = memory.place(lanes, offset / 2);
+      Steps<Lane> steps;
+      std::vector<Index> lines;
+      int early = 0;
+      const auto line = [&](Index l) { lines.push_back(l); };
+      const auto body = [&](Index l, auto extent) {
+        early += lines.empty() || l < lines.back() || l >= lines.back() + apart;
+        steps(l, extent);
+      };
+      for_each_packet_of<Lane>(y, lanes, streamed, body, false, line);
+      CHECK(steps.cover(lanes));
+      CHECK(early == 0);
+      const auto begins_a_line = [&](const Step& step) {
+        return std::count(lines.begin(), lines.end(), step.begin) == 1;
+      };
+      const Index most = (lanes + apart - 1) / apart + (streamed ? 2 : 0);  // a head, and a packet that aligns pairs
+      CHECK(static_cast<Index>(lines.size()) <= most);
+      CHECK((steps.all.empty() || begins_a_line(steps.all.front())));
+    }
+  }
+}
+
 template <typename T, typename Write>
 void check_writes(const Write& write) {
   using Lane = LaneOf<T>;
@@ -155,6 +189,13 @@ TEST_CASE("loops: packets that are streamed start where the output is aligned") 
   check_output_packets<double>();
   check_output_packets<Eigen::half>();
   check_output_packets<Eigen::bfloat16>();
+}
+
+TEST_CASE("loops: a line is announced once, before its packets") {
+  check_lines<float>();
+  check_lines<double>();
+  check_lines<Eigen::half>();
+  check_lines<Eigen::bfloat16>();
 }
 
 TEST_CASE("loops: what is written is there, cached or streamed, and nothing beside it") {

@@ -45,8 +45,8 @@ void unrolled(const Act& act) {
   unrolled_over(act, std::make_index_sequence<K>{});
 }
 
-/// Asks for the memory that a pass comes to next. A type of its own beside one that asks for nothing: in a loop of a
-/// few instructions a packet, even untaken branches cost.
+/// Asks for the memory that a pass comes to next. A type of its own beside one that asks for nothing: in loops of so
+/// few instructions even a cache line's untaken branches cost a twentieth.
 struct Ask {
   Index next, next_out;  // as in Movement
   template <typename F, typename T>
@@ -111,12 +111,12 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
     const Index first = begin + r * stride;
     const auto map = [=, &lane_table](Index l, auto e) {
       const auto of_lanes = each<K>([&](auto j) { return load<Lane>(lane_table.values[j] + l, e); });
-      for (Index at = first + l, k = 0; k < height; ++k, at += stride) {
-        ask(f, out, at);
-        write(out + at, f(at, of_lanes, e), e);
-      }
+      for (Index at = first + l, k = 0; k < height; ++k, at += stride) write(out + at, f(at, of_lanes, e), e);
     };
-    for_each_packet_of<Lane>(out + first, tile_lanes, Write::streamed, map, again);
+    const auto ask_for = [=](Index l) {
+      for (Index at = first + l, k = 0; k < height; ++k, at += stride) ask(f, out, at);
+    };
+    for_each_packet_of<Lane>(out + first, tile_lanes, Write::streamed, map, again, ask_for);
   };
   using Single = std::integral_constant<Index, 1>;
   Index r = 0;
@@ -149,10 +149,10 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
       const auto of_channel = each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][c]); });
       const auto map = [=](Index l, auto extent) {
         const auto e = mixed(extent);
-        ask(f, out, first + l);
         write(out + first + l, f(first + l, of_channel, e), e);
       };
-      for_each_packet_of<Lane>(out + first, run, Write::streamed, map, again);
+      const auto ask_for = [=](Index l) { ask(f, out, first + l); };
+      for_each_packet_of<Lane>(out + first, run, Write::streamed, map, again, ask_for);
     }
   }
 }
