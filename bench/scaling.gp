@@ -11,7 +11,7 @@ set ytics font ",9"
 set grid lc rgb "#d8d8d8"
 set border 3 lc rgb "#606060"
 set xlabel "elements" font ",10"
-array colours = ["#0b6e4f", "#e07a1f", "#4a7fb5", "#9b3f8f", "#c04040", "#a08000"]
+array colours = ["#0b6e4f", "#e07a1f", "#4a7fb5", "#9b3f8f", "#c04040", "#a08000", "#707070"]
 array passes = ["training forward", "eval forward", "backward"]
 do for [ending in "svg png"] {
   if (ending eq "svg") { set terminal svg size 1280,520 font "DejaVu Sans,11" background rgb "white" } \
