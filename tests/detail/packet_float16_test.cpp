@@ -1,9 +1,9 @@
-// detail/packet.hpp: half and bfloat16 in memory, floats and doubles in packets.
+// detail/packet.hpp and packet_pair.hpp: half and bfloat16 in memory, floats and doubles in packets.
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
-#include <tensornorm/detail/packet.hpp>
+#include <tensornorm/detail/packet_pair.hpp>
 
 #include "support/float16.hpp"
 

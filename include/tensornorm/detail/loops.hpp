@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "packet.hpp"
+#include "packet_pair.hpp"
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
