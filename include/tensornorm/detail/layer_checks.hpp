@@ -2,7 +2,6 @@
 // for the same mistake, ours begins with it.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -102,7 +101,7 @@ struct Memory {
 /// Whether two ranges share any byte.
 inline bool overlap(const Memory& a, const Memory& b) {
   const auto from_a = reinterpret_cast<std::uintptr_t>(a.data), from_b = reinterpret_cast<std::uintptr_t>(b.data);
-  return std::max(from_a, from_b) < std::min(from_a + a.bytes, from_b + b.bytes);
+  return a.bytes > 0 && b.bytes > 0 && from_a < from_b + b.bytes && from_b < from_a + a.bytes;
 }
 
 /// An output shares no byte with `other`.
