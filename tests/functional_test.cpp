@@ -1,5 +1,5 @@
 // functional.hpp: every pass against its definition in long double, and whole passes against their halves and in place,
-// bit for bit.
+// bit for bit. Whole passes of all types are called by way of layer_passes.hpp, as training_steps.hpp says.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -94,9 +94,9 @@ Step<T> backward_without_m2(const Problem<T>& p, Step<T> step, int correction) {
   const functional::BatchStatistics all = step.statistics.view();
   std::fill(step.dx.begin(), step.dx.end(), T(0));
   functional::Scratch scratch;
-  functional::training_backward(Eigen::DefaultDevice{}, p.x_view(), p.dy_view(),
-                                functional::BatchStatistics{all.mean, nullptr, all.invstd}, p.affine(), correction,
-                                step.sums.view(), ChannelView<T>{step.dx.data(), p.shape}, scratch);
+  tensornorm::LayerPasses<T>::training_backward({}, p.x_view(), p.dy_view(), {all.mean, nullptr, all.invstd},
+                                                p.affine(), correction, step.sums.view(),
+                                                ChannelView<T>{step.dx.data(), p.shape}, scratch);
   return step;
 }
 
@@ -117,6 +117,7 @@ void check_training() {
 template <typename T>
 void check_eval() {
   using Scalar = LaneOf<T>;
+  using Passes = tensornorm::LayerPasses<T>;
   const long double u = kLane<T>;
   const Eigen::DefaultDevice device;
   for (const Shape& shape : shapes()) {
@@ -124,8 +125,8 @@ void check_eval() {
     const Problem<T> p(shape);
     std::vector<T> y(p.x.size()), dx(p.x.size());
     const ChannelView<T> y_view{y.data(), shape}, dx_view{dx.data(), shape};
-    functional::eval_forward(device, p.x_view(), p.running_mean.data(), p.running_var.data(), kEps, p.affine(), y_view);
-    functional::eval_input_gradient(device, p.dy_view(), p.running_var.data(), kEps, p.affine(), dx_view);
+    Passes::eval_forward(device, p.x_view(), p.running_mean.data(), p.running_var.data(), kEps, p.affine(), y_view);
+    Passes::eval_input_gradient(device, p.dy_view(), p.running_var.data(), kEps, p.affine(), dx_view);
     int wrong = 0;
     for_each_element(shape, whole(shape), [&](Index channel, Index at) {
       const auto c = static_cast<std::size_t>(channel), i = static_cast<std::size_t>(at);
@@ -142,19 +143,19 @@ void check_eval() {
 
     std::vector<T> in_place = p.x, dx_in_place = p.dy;
     const ChannelView<T> x_and_y{in_place.data(), shape}, dy_and_dx{dx_in_place.data(), shape};
-    functional::eval_forward(device, ChannelView<const T>{in_place.data(), shape}, p.running_mean.data(),
-                             p.running_var.data(), kEps, p.affine(), x_and_y);
-    functional::eval_input_gradient(device, ChannelView<const T>{dx_in_place.data(), shape}, p.running_var.data(), kEps,
-                                    p.affine(), dy_and_dx);
+    Passes::eval_forward(device, ChannelView<const T>{in_place.data(), shape}, p.running_mean.data(),
+                         p.running_var.data(), kEps, p.affine(), x_and_y);
+    Passes::eval_input_gradient(device, ChannelView<const T>{dx_in_place.data(), shape}, p.running_var.data(), kEps,
+                                p.affine(), dy_and_dx);
     CHECK(same_bits(in_place, y));
     CHECK(same_bits(dx_in_place, dx));
     // Without weight and bias: as with ones and zeros.
     std::vector<T> plain(y.size()), unit(y.size());
     const std::vector<Scalar> ones(static_cast<std::size_t>(shape.channels), 1), zeros(ones.size(), 0);
-    functional::eval_forward(device, p.x_view(), p.running_mean.data(), p.running_var.data(), kEps,
-                             functional::Affine<Scalar>{nullptr, nullptr}, ChannelView<T>{plain.data(), shape});
-    functional::eval_forward(device, p.x_view(), p.running_mean.data(), p.running_var.data(), kEps,
-                             functional::Affine<Scalar>{ones.data(), zeros.data()}, ChannelView<T>{unit.data(), shape});
+    Passes::eval_forward(device, p.x_view(), p.running_mean.data(), p.running_var.data(), kEps,
+                         functional::Affine<Scalar>{nullptr, nullptr}, ChannelView<T>{plain.data(), shape});
+    Passes::eval_forward(device, p.x_view(), p.running_mean.data(), p.running_var.data(), kEps,
+                         functional::Affine<Scalar>{ones.data(), zeros.data()}, ChannelView<T>{unit.data(), shape});
     CHECK(same_bits(plain, unit));
   }
 }

@@ -29,7 +29,7 @@ std::string name_of(const Shape& shape, int threads) {
 /// Small ones, ones of several blocks or chunks or both, runs and rows, folded or not, wider than a block.
 std::vector<Shape> shapes() {
   return {{2, 3, 5},     {1, 1, 200001}, {8, 16, 784},  {3, 2, 70001}, {40001, 5, 1},
-          {300, 301, 1}, {64, 256, 4},   {4, 1300, 25}, {700, 530, 1}, {2, 9, 40000}};
+          {300, 301, 1}, {64, 256, 4},   {4, 1300, 25}, {200, 530, 1}, {2, 3, 40000}};
 }
 
 struct Threads {

@@ -1,8 +1,9 @@
-// Training steps through functional.hpp, one problem at a time: as whole passes, as their halves, and in place.
+// Training steps, one problem at a time: as whole passes, as their halves, and in place. Whole passes by way of
+// layer_passes.hpp, which calls the functions of the same names in functional.hpp and is compiled once for all tests.
 #pragma once
 
 #include <cmath>
-#include <tensornorm/functional.hpp>
+#include <tensornorm/layer_passes.hpp>
 #include <vector>
 
 #include "bits.hpp"
@@ -79,12 +80,13 @@ struct Step {
 
 template <typename Device, typename T>
 Step<T> whole_passes(const Device& device, const Problem<T>& p, int correction) {
+  using Passes = tensornorm::LayerPasses<T, Device>;
   Step<T> step(p);
   functional::Scratch scratch = scratch_for(device, p.x_view());
-  functional::training_forward(device, p.x_view(), p.affine(), kEps, correction, step.statistics.view(),
-                               ChannelView<T>{step.y.data(), p.shape}, scratch);
-  functional::training_backward(device, p.x_view(), p.dy_view(), step.statistics.view(), p.affine(), correction,
-                                step.sums.view(), ChannelView<T>{step.dx.data(), p.shape}, scratch);
+  Passes::training_forward(device, p.x_view(), p.affine(), kEps, correction, step.statistics.view(),
+                           ChannelView<T>{step.y.data(), p.shape}, scratch);
+  Passes::training_backward(device, p.x_view(), p.dy_view(), step.statistics.view(), p.affine(), correction,
+                            step.sums.view(), ChannelView<T>{step.dx.data(), p.shape}, scratch);
   return step;
 }
 
