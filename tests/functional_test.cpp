@@ -191,8 +191,14 @@ TEST_CASE("functional: whole passes and halves have the same bits on threads") {
   check_on_threads({{8, 16, 784}, {2, 3, 40001}, {30011, 5, 1}, {64, 600, 2}});
 }
 TEST_CASE("functional: whole passes and halves have the same bits on threads for many values, beyond the caches") {
-  // long runs, aligned and not, short ones, rows, folded and unaligned
-  check_on_threads({{17, 64, 3136}, {33, 32, 3025}, {70, 256, 196}, {12000, 300, 1}, {220000, 16, 1}, {3000, 32, 36}});
+  // long runs, aligned and not, short ones, and of large channels, rows, folded and unaligned
+  check_on_threads({{17, 64, 3136},
+                    {33, 32, 3025},
+                    {70, 256, 196},
+                    {2700, 6, 196},
+                    {12000, 300, 1},
+                    {220000, 16, 1},
+                    {3000, 32, 36}});
 }
 
 TEST_CASE("functional: y may be x, and dx may be dy") {

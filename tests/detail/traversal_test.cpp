@@ -185,6 +185,13 @@ TEST_CASE("traversal: what is reduced by blocks is mapped apart where that is fa
   CHECK_FALSE(apart(1, 9 * 128, page));  // blocks follow each other in memory
   CHECK_FALSE(apart(24 * 128, 1, page));
   CHECK_FALSE(apart(25, 128, page));  // beyond the cache
+  // Beyond it, channels of such pieces that are large themselves.
+  CHECK(apart(513, 8, page));
+  CHECK(apart(513, 8, page, true));
+  CHECK_FALSE(apart(512, 8, page));
+  CHECK_FALSE(apart(513, 8, page + 1));
+  CHECK_FALSE(apart(8, 3, 256 * page));
+  CHECK_FALSE(apart(513 * page, 8, 1));
 }
 
 TEST_CASE("traversal: a chunk of rows is as large as its bound allows, in whole tiles") {
