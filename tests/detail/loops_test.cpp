@@ -109,12 +109,14 @@ void check_output_packets() {
   }
 }
 
-/// line(l) comes before the packets from l on, once for as many lanes as a cache line holds.
+/// line(l) comes before the packets from l on, once for as many lanes as a cache line holds, or four
+/// packets or pairs have.
 template <typename T>
 void check_lines() {
   using Lane = LaneOf<T>;
   constexpr Index W = width<Lane>;
-  constexpr Index apart = std::max(stored_in_pairs<T> ? 2 * W : W, Index{64} / Index{sizeof(T)});
+  constexpr Index at_once = stored_in_pairs<T> ? 2 * W : W;
+  constexpr Index apart = std::min(std::max(at_once, Index{64} / Index{sizeof(T)}), 4 * at_once);
   Fenced<T> memory(512);
   for (Index lanes = 0; lanes <= 4 * apart + W + 3; ++lanes) {
     for (Index offset = 0; offset < 2 * 16; ++offset) {

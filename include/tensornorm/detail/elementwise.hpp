@@ -35,16 +35,6 @@ auto each(const Make& make) {
   return each_of(make, std::make_index_sequence<K>{});
 }
 
-/// act(0), ..., act(K - 1), likewise.
-template <typename Act, std::size_t... k>
-void unrolled_over(const Act& act, std::index_sequence<k...>) {
-  (act(std::integral_constant<Index, Index{k}>{}), ...);
-}
-template <std::size_t K, typename Act>
-void unrolled(const Act& act) {
-  unrolled_over(act, std::make_index_sequence<K>{});
-}
-
 /// Asks for the memory that a pass comes to next. A type of its own beside one that asks for nothing: in loops of so
 /// few instructions even a cache line's untaken branches cost a twentieth.
 struct Ask {
