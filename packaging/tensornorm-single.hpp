@@ -1624,13 +1624,10 @@ inline Plan plan_map(Shape shape, Index value_bytes, bool in_place = false) {
 /// and written piece by piece: 8192x32x14x14 takes half, but 256x128x28x28, of 800 KB a channel, a third more.
 inline bool maps_apart(const Plan& reduction, Index value_bytes, bool in_place) {
   const Shape& shape = reduction.shape;
-  const bool pieces = shape.outer > 1 && shape.inner * value_bytes <= page_bytes;
-  if (reduction.beyond_cache) {
-    return !reduction.rows && pieces && 2 * shape.per_channel() * value_bytes > crowded_bytes;
-  }
-  if (in_place) return false;
-  if (reduction.rows) return maps_runs(shape, value_bytes, false);
-  return pieces && reduction.blocks > 1 && shape.size() * value_bytes > crowded_bytes;
+  if (reduction.rows) return !in_place && !reduction.beyond_cache && maps_runs(shape, value_bytes, false);
+  if (shape.outer == 1 || shape.inner * value_bytes > page_bytes) return false;  // no short pieces
+  if (reduction.beyond_cache) return 2 * shape.per_channel() * value_bytes > crowded_bytes;
+  return !in_place && reduction.blocks > 1 && shape.size() * value_bytes > crowded_bytes;
 }
 
 }}}  // namespace tensornorm::v0::detail
