@@ -12,6 +12,7 @@
 
 namespace bench {
 
+/// The least that memory allows: copies, a read, and additions of two arrays into a third.
 inline void add_limits(Contest& contest, Buffers<float>& b, const Threads& threads) {
   const Index count = b.x.size();
   const float *x = b.x.data(), *dy = b.dy.data();
@@ -41,6 +42,7 @@ inline void add_peers(Contest& contest, const std::vector<Peer>& peers, bool spi
   }
 }
 
+/// The limit of forward passes, and that of backward: the faster way to move the same bytes.
 inline const Samples& copy_limit(const Contest& contest) {
   return faster(contest["memcpy"], contest["streaming copy"]);
 }

@@ -11,9 +11,7 @@ namespace {
 using namespace tensornorm::detail;
 using tn_test::bits;
 using tn_test::Fenced;
-
-/// Distinct numbers, none 0, that every type holds exactly.
-float number(Index i) { return (i % 2 == 0 ? 1.0f : -1.0f) * static_cast<float>(i + 1); }
+using tn_test::number;
 
 /// Two packets loaded, computed on beside one packet, and stored, by write(p, pair), `step` values further each time.
 template <typename T, typename Extent, typename Write>

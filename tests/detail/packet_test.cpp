@@ -18,6 +18,7 @@ using Eigen::bfloat16;
 using Eigen::half;
 using tn_test::bits;
 using tn_test::Fenced;
+using tn_test::number;
 
 /// A packet's lanes, taken out without the library.
 template <typename Lane>
@@ -33,9 +34,6 @@ Packet<Lane> packet_of(const std::vector<Lane>& lanes) {
   std::memcpy(&packet.raw, lanes.data(), sizeof(packet.raw));
   return packet;
 }
-
-/// Distinct numbers, none 0, that every type holds exactly.
-float number(Index i) { return (i % 2 == 0 ? 1.0f : -1.0f) * static_cast<float>(i + 1); }
 
 template <typename Lane>
 Packet<Lane> numbered() {

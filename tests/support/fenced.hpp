@@ -12,6 +12,9 @@
 
 namespace tn_test {
 
+/// What to place: distinct numbers, none 0, that every type holds exactly.
+inline float number(Eigen::Index i) { return (i % 2 == 0 ? 1.0f : -1.0f) * static_cast<float>(i + 1); }
+
 /// Room for some values of type T. Whatever is not placed here is filled with ones, which are a NaN in every type of
 /// float: a value read from beside shows in the result as one written there shows in the sentinels.
 template <typename T>
