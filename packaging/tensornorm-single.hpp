@@ -1208,6 +1208,14 @@ Packet<Lane> load(const T* p, Whole = {}) {
   return from_bits<Lane, T>(bits);
 }
 
+/// The value at p, of any alignment, as a double.
+template <typename T>
+double number_at(const T* p) {
+  T value;
+  std::memcpy(static_cast<void*>(&value), static_cast<const void*>(p), sizeof(value));
+  return static_cast<double>(value);
+}
+
 /// The first part.count values from p, zero in the other lanes. Reads nothing past them.
 template <typename Lane, typename T>
 Packet<Lane> load(const T* p, Part part) {
@@ -1658,14 +1666,14 @@ Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
   }
   const int axis = channel_axis < 0 ? channel_axis + Rank : channel_axis;
   Eigen::Index before = 1, after = 1, all = 1;
-  bool all_counted = true, empty = false;
+  bool all_counted = true, empty = false;  // counted as if every size were 1 at least
   for (int i = 0; i < Rank; ++i) {
     const Eigen::Index size = x.dimensions[static_cast<std::size_t>(i)];
     if (size < 0) fail_argument(name, " has a negative size: ", x.dimensions);
     empty = empty || size == 0;
     Eigen::Index& side = i < axis ? before : after;
     if (i != axis) __builtin_mul_overflow(side, size, &side);  // too many for it are too many in all
-    all_counted = !__builtin_mul_overflow(all, size, &all) && all_counted;
+    all_counted = !__builtin_mul_overflow(all, std::max<Eigen::Index>(size, 1), &all) && all_counted;
   }
   if (!empty && (!all_counted || all > x.most)) {
     fail_argument(name, " of shape ", x.dimensions, " has more elements than its index type can count");
@@ -1674,6 +1682,7 @@ Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
   if (!empty && all > most_bytes / Eigen::Index{sizeof(T)}) {
     fail_argument(name, " of shape ", x.dimensions, " has more bytes than memory can have");
   }
+  if (!all_counted) before = after = 0;  // an empty tensor
   const Eigen::Index channels = x.dimensions[static_cast<std::size_t>(axis)];
   return x.row_major ? Shape{before, channels, after} : Shape{after, channels, before};
 }
@@ -1682,13 +1691,14 @@ Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
 
 /// A tensor, matrix or map with contiguous memory, its channels along channel_axis (negative: counted from the last).
 /// Throws std::invalid_argument when the axis is outside the tensor, the memory not contiguous, or a size negative or
-/// beyond counting. O(1).
+/// beyond counting. Of a const X the values are const too, also of a map that would let them be written. O(1).
 template <typename X>
 auto channel_view(X& x, int channel_axis = 1) {
   using Traits = detail::EigenTraits<std::remove_const_t<X>>;
   static_assert(Traits::has_memory, "tensornorm: a view needs memory; evaluate the expression first");
   if (!detail::is_contiguous(x)) detail::fail_argument("x should be contiguous");
-  using T = std::remove_pointer_t<decltype(x.data())>;
+  using Value = std::remove_pointer_t<decltype(x.data())>;
+  using T = std::conditional_t<std::is_const_v<X>, const Value, Value>;
   const auto operand = detail::operand_of<T>(x);
   return ChannelView<T>{operand.data, detail::shape_of(operand, channel_axis, "x")};
 }
@@ -2197,11 +2207,12 @@ struct ChannelNumbers {
 };
 
 inline Packet<double> inverse_root(Packet<double> x) { return Packet<double>::all(1) / sqrt(x); }
-/// invstd = 1 / sqrt(m2 / n + eps): [channels]. invstd may be m2.
-[[gnu::flatten]] inline void invert_deviations(const double* m2, Index channels, double n, double eps, double* invstd) {
-  const auto per_value = Packet<double>::all(1 / n);
+/// invstd = 1 / sqrt(m2 / freedom + eps): [channels]. invstd may be m2. freedom: n - correction.
+[[gnu::flatten]] inline void invert_deviations(const double* m2, Index channels, double freedom, double eps,
+                                               double* invstd) {
+  const auto per_freedom = Packet<double>::all(1 / freedom);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
-    const auto var_plus_eps = fma(load<double>(m2 + c, extent), per_value, Packet<double>::all(eps));
+    const auto var_plus_eps = fma(load<double>(m2 + c, extent), per_freedom, Packet<double>::all(eps));
     store(invstd + c, inverse_root(var_plus_eps), extent);
   });
 }
@@ -2241,7 +2252,8 @@ struct EvalNumbers {
 
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
-    const auto invstd = inverse_root(load<double>(var + c, extent) + Packet<double>::all(eps));
+    // Lanes beyond a part would be wide with eps 0.
+    const auto invstd = keep(inverse_root(load<double>(var + c, extent) + Packet<double>::all(eps)), extent);
     const auto scale = numbers_or(1, weight, c, extent) * invstd;
     return {numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
   }
@@ -2465,16 +2477,18 @@ struct PacketSums {
   friend PacketSums operator+(const PacketSums& a, const PacketSums& b) { return {a.u + b.u, a.uv + b.uv}; }
 };
 
+template <typename Term>
+void add_row(PacketSums& sums, const Term& term, Index r) {
+  const Packet<double> u = term.u(r);
+  sums = {sums.u + u, fma(u, term.v(r, u), sums.uv)};
+}
 /// Sums over `rows` rows, from row r on: one chain of additions.
 template <typename Term>
 PacketSums sum_chain(const Term& term, Index r, Index rows) {
-  Packet<double> u = term.u(r), uv = u * term.v(r, u);
-  for (Index k = 1; k < rows; ++k) {
-    const Packet<double> next = term.u(r + k);
-    uv = fma(next, term.v(r + k, next), uv);
-    u = u + next;
-  }
-  return {u, uv};
+  const Packet<double> u = term.u(r);
+  PacketSums sums{u, u * term.v(r, u)};
+  for (Index k = 1; k < rows; ++k) add_row(sums, term, r + k);
+  return sums;
 }
 
 /// Sums over a tile of rows, from row r on: two chains of four. Chains of two or of eight were up to a third slower.
@@ -2507,13 +2521,9 @@ std::array<PacketSums, sizeof...(k)> sum_strip(Asking& ahead, const ColumnAt& co
   const auto columns = std::array{column_at(l + Index{k} * W, extent)...};
   ahead.ask_row(columns[0], r, l, l * rows, lanes);
   std::array<PacketSums, sizeof...(k)> sums{sum_chain(columns[k], r, 1)...};
-  const auto add = [](PacketSums& sum, const auto& column, Index row) {
-    const Packet<double> u = column.u(row);
-    sum = {sum.u + u, fma(u, column.v(row, u), sum.uv)};
-  };
   for (Index row = r + 1; row < r + rows; ++row) {
     ahead.ask_row(columns[0], r, l, l * rows + (row - r) * lanes, lanes);
-    (add(sums[k], columns[k], row), ...);
+    (add_row(sums[k], columns[k], row), ...);
   }
   return sums;
 }
@@ -2607,7 +2617,7 @@ struct LanesOfChannels {
   Packet<double> u[width<double>], uv[width<double>];
 
   /// Zeros, but for the first ones, `to_set` of them, which are to be set.
-  explicit LanesOfChannels(Index to_set = 0) {
+  explicit LanesOfChannels(Index to_set) {
     for (Index k = to_set; k < width<double>; ++k) u[k] = uv[k] = Packet<double>::all(0);
   }
   void set(Index k, const PacketSums& sums) {
@@ -2710,7 +2720,7 @@ struct Column {
   Packet<double> v(Index row, Packet<double> u) const { return terms.v(u, offset(row), centre, extent); }
 };
 
-// centre: double [channels of the box].
+// In what follows, centre: double [channels of the box].
 
 // sum_rows, sum_short_runs and sum_long_runs are not inlined into their one or two callers, where g++ 12 keeps what
 // their loops need in memory: statistics of 4x32x28x28 took a twentieth longer.
@@ -2746,8 +2756,8 @@ template <typename Walk, typename Asking, typename Terms>
   gather<Terms>(lane_sums.uv, channels, inner, plan.fold, sums.uv);
 }
 
-// A run is summed in pieces, and the pieces in turn, so that double rounds less: neither a piece nor a chunk of pieces
-// is a chain of more than 256 additions, all of which may round the same way.
+// A run is summed in pieces, and the pieces in turn, so that double rounds less: of values of double neither a piece
+// nor a chunk of pieces is a chain of more than 256 additions, all of which may round the same way.
 /// A run this long is cut into tiles of its own; shorter ones share tiles with the same channel's next ones.
 inline constexpr Index long_run = 32 * std::max(width<double>, Index{4});
 inline constexpr Index piece_values = long_run * tile_rows;
@@ -2925,8 +2935,13 @@ struct CentredGradientTerms : GradientTerms<T> {
   }
 };
 
+/// Whether sums may be taken about 0: not of doubles, which have no bits to spare.
+template <typename T>
+inline constexpr bool sums_from_zero = !std::is_same_v<T, double>;
+
 /// 1 for the channels whose sum of dy * (x - mean) may be made from sums about 0, else 0: it is finite, and the mean at
-/// most 2^8 deviations from 0, which leaves 21 of the 29 bits that a double has to spare. m2: of n values.
+/// most 2^8 deviations from 0, which leaves 21 of the 29 bits that a double has to spare. m2: of n values; of k times
+/// as many, for a part of a larger batch, the mean may be sqrt(k) times as far away.
 inline Packet<double> near_zero(Packet<double> mean, Packet<double> m2, double n, Packet<double> sum_dy_dev) {
   const auto finite = at_most(abs(sum_dy_dev), Packet<double>::all(std::numeric_limits<double>::max()));
   return at_most(mean * mean * Packet<double>::all(n), Packet<double>::all(0x1p16) * m2) * finite;
@@ -2974,7 +2989,7 @@ template <typename T, typename Companion = Alone>
   });
 }
 
-/// The same from sums about 0, less mean * sum dy, of all but doubles, which have no bits to spare: without a
+/// The same from sums about 0, less mean * sum dy, where sums_from_zero: without a
 /// subtraction a value a pass in cache takes an eighth less with AVX2. Channels where that would cancel are summed
 /// about their mean. m2: double [channels of the box], about the mean, of the tensor's values.
 template <typename T, typename Companion = Alone>
@@ -2989,7 +3004,7 @@ template <typename T, typename Companion = Alone>
 }
 
 /// The reduction of passes.hpp that finds both sums. mean and m2: double [C]; m2 is not looked at but from_zero.
-template <typename T, bool from_zero = !std::is_same_v<T, double>>
+template <typename T, bool from_zero = sums_from_zero<T>>
 struct GradientReduction {
   static constexpr int inputs = 2;
   const T* x;
@@ -3087,7 +3102,7 @@ struct GradientTraining {
            keeps_digits(n.slope) * keeps_digits(n.shift);
   }
   double exact(double copied, Index offset, const ChannelNumbers& n, Index lane) const {
-    const double deviation = static_cast<double>(x[offset]) - n.mean[lane];
+    const double deviation = number_at(x + offset) - n.mean[lane];
     return std::fma(copied, n.scale[lane], -std::fma(deviation, n.slope[lane], n.shift[lane]));
   }
 };
@@ -3186,8 +3201,8 @@ class BlockMap {
       for (Index o = box.outer_begin; o < box.outer_end; ++o) {
         for (Index i = box.inner_begin; i < box.inner_end; ++i) {
           const Index offset = plan.shape.offset(o, box.channel_begin + c, i);
-          const double value = f_.exact(static_cast<double>(out[offset]), offset, numbers, lane);
-          out[offset] = static_cast<T>(static_cast<LaneOf<T>>(value));
+          const double value = f_.exact(number_at(out + offset), offset, numbers, lane);
+          store(out + offset, Packet<LaneOf<T>>::all(static_cast<LaneOf<T>>(value)), Part{1});
         }
       }
     });
@@ -3228,7 +3243,7 @@ Mapping<F, T, Numbers> mapping(const Plan& plan, const F& f, T* out, const Movem
 // a block at a time, so that a block is mapped while it is still in cache from being reduced.
 //
 // A reduction R offers
-//   R::inputs                  how many tensors it reads; for reduce_and_map() alone
+//   R::inputs                  how many tensors it reads; where it is followed by a map
 //   R::Rest                    what it keeps of a channel while boxes are merged, besides two numbers; begins as {}
 //   r.box(plan, box, a, b)     two numbers a channel of the box
 //   r.merge(n_before, n_box, rest, a, b, box_a, box_b)    adds a box's numbers to those of the boxes before it,
@@ -3248,9 +3263,9 @@ using Eigen::Index;
 /// the middle of one: a helper that starts late finds nothing to do. So nothing can deadlock, even when every thread of
 /// the pool is itself waiting here.
 ///
-/// Each worker begins with a share of neighbouring items, the same from pass to pass, so that what is still in its
-/// core's cache is of use; then it takes what is left of the others' shares. A pass that walks back walks every share
-/// back.
+/// Each worker begins with a share of neighbouring items, then takes what is left of the others' shares. The caller's
+/// share, and so a lone helper's, is the same from pass to pass: what is still in its core's cache is of use. A pass
+/// that walks back walks every share back.
 class SharedItems {
  public:
   SharedItems(Index items, Index workers, bool last_to_first = false)
@@ -3326,8 +3341,9 @@ int threads_of(const Device& device) {
 inline int threads_of(const Eigen::DefaultDevice&) { return 1; }
 
 /// work(next) on each thread of the device that helps, where next(item) gives a thread its next one of `items` items:
-/// each item to one thread. work must not throw. Returns when all are done. When memory runs out fewer threads help;
-/// nothing is thrown. last_to_first: each thread begins with the last of the items that are its own in other passes.
+/// each item to one thread. work must not throw. Returns when all are done. When memory runs out, or the pool throws,
+/// fewer threads help; nothing is thrown. last_to_first: each thread begins with the last of the items that are its own
+/// in other passes.
 template <typename Device, typename Work>
 void share_items(const Device& device, Index items, bool last_to_first, const Work& work) {
   if constexpr (!std::is_same_v<Device, Eigen::DefaultDevice>) {
@@ -3339,7 +3355,7 @@ void share_items(const Device& device, Index items, bool last_to_first, const Wo
         for (Index h = 1; h <= helpers; ++h) {
           device.getPool()->Schedule([shared, &work, h] { shared->help(work, h); });
         }
-      } catch (const std::bad_alloc&) {  // the helpers that were found are enough
+      } catch (...) {  // of memory that runs out, or of a pool that takes no more: the helpers that came are enough
       }
       if (shared) {
         work(SharedItems::Worker(*shared, 0));
@@ -3706,7 +3722,7 @@ template <typename T>
 void first_values(const Plan& plan, const Box& box, const T* x, double* pivot) {
   const T* first = x + plan.shape.offset(box.outer_begin, box.channel_begin, box.inner_begin);
   for (Index c = 0; c < box.channels(); ++c) {
-    const auto value = static_cast<double>(first[c * plan.shape.inner]);
+    const double value = number_at(first + c * plan.shape.inner);
     pivot[c] = std::abs(value) <= std::numeric_limits<double>::max() ? value : 0.0;
   }
 }
@@ -3724,11 +3740,11 @@ inline void choose_pivots(const Plan& plan, const Box& box, const double* x, dou
   };
   const Index inner = plan.shape.inner;
   double least[block_lanes], most[block_lanes];  // [channels]; pivot is the sum meanwhile
-  for (Index c = 0; c < channels; ++c) pivot[c] = least[c] = most[c] = sample(0)[c * inner];
+  for (Index c = 0; c < channels; ++c) pivot[c] = least[c] = most[c] = number_at(sample(0) + c * inner);
   for (Index k = 1; k < pivot_samples; ++k) {
     const double* const first = sample(k);
     for (Index c = 0; c < channels; ++c) {
-      const double value = first[c * inner];
+      const double value = number_at(first + c * inner);
       pivot[c] += value;
       least[c] = std::min(least[c], value);
       most[c] = std::max(most[c], value);
@@ -3761,8 +3777,8 @@ class Origins<double> {
     const Shape& shape = plan.shape;
     for (Index c = 0; c < box.channels(); ++c) {
       const double* first = x + shape.offset(0, box.channel_begin + c, 0);
-      const double a = *first, b = first[shape.offset(shape.outer / 2, 0, shape.inner / 2)],
-                   last = first[shape.offset(shape.outer - 1, 0, shape.inner - 1)];
+      const double a = number_at(first), b = number_at(first + shape.offset(shape.outer / 2, 0, shape.inner / 2)),
+                   last = number_at(first + shape.offset(shape.outer - 1, 0, shape.inner - 1));
       const double median = std::max(std::min(a, b), std::min(std::max(a, b), last));  // one may lie far out
       values_[c] = std::abs(median) <= std::numeric_limits<double>::max() ? median : 0.0;
     }
@@ -4020,13 +4036,14 @@ void input_gradient(const Device& device, const ChannelView<const T>& x, const C
 }
 
 /// A training backward: fills the sums, then dx. statistics: of the forward; m2 may be null, as in gradient_sums(), and
-/// then memory is read twice. dx may be dy.
+/// then memory of floats is read twice. dx may be dy.
 template <typename Device, typename T, typename Scalar>
 void training_backward(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                        const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
-  if (statistics.m2 == nullptr || detail::maps_apart(plan, sizeof(T), dy.data == dx.data)) {
+  const bool m2_is_missing = detail::sums_from_zero<T> && statistics.m2 == nullptr;
+  if (m2_is_missing || detail::maps_apart(plan, sizeof(T), dy.data == dx.data)) {
     gradient_sums(device, x, dy, statistics, sums, scratch);
     return input_gradient(device, x, dy, statistics, affine, correction, sums, dx);
   }
@@ -4733,15 +4750,17 @@ class OperandPasses {
     const Index channels = state.num_features;
     const double eps = state.options.eps;
     const int correction = state.options.correction;
-    const bool again = !state.training && !state.has_running_stats();  // batch statistics, found again from x
-    const auto view = state.checked_view(x, again);
+    const bool of_batch = !state.training && !state.has_running_stats();  // eval with statistics, found anew from x
+    const auto view = state.checked_view(x, of_batch);
     state.check_dy(dy, x);
     if (state.training && view.size() > 0) check_remembered(view.shape.per_channel());
     const auto output = check_output("dx", dx, x, {"dy", dy.data, dy.bytes()});
     check_apart(output, {"x", x.data, x.bytes()});
     state.check_apart(output);
-    grow(work_, 5 * channels);
-    grow(partials_, functional::scratch_doubles(device, view));
+    if (view.size() > 0) {
+      grow(work_, 5 * channels);
+      grow(partials_, functional::scratch_doubles(device, view));
+    }
     give_sizes(dx, x.dimensions);
     if (view.size() == 0) return;
 
@@ -4749,11 +4768,11 @@ class OperandPasses {
     const auto dx_view = like(view, dx.data());
     const functional::GradientSums sums{work_.data() + 3 * channels, work_.data() + 4 * channels};
     const auto of = statistics_in(state.training ? batch_ : work_, state);
-    if (again) {
+    if (of_batch) {
       Passes::batch_moments(device, view, of, partials_);
       functional::batch_invstd(0, channels, view.shape.per_channel(), eps, correction, of);
     }
-    if (state.training || again) {
+    if (state.training || of_batch) {
       Passes::training_backward(device, view, dy_view, of, state.affine(), correction, sums, dx_view, partials_);
     } else {
       for (Index c = 0; c < channels; ++c) {
@@ -4813,13 +4832,14 @@ namespace tensornorm { inline namespace v0 {
 /// - Errors: std::invalid_argument for wrong values, std::logic_error for a wrong order of calls. After a throw layer
 ///   and outputs are as they were. A layer that was moved from may only be destroyed or assigned to.
 /// - Cost: O(elements) time. Once the layer has run at a size, forward(x, y) and backward(x, dy, dx) allocate
-///   nothing on one thread, but for x that are expressions, and eval without running statistics.
+///   nothing on one thread, but for inputs that are expressions, and eval without running statistics.
 /// - Threads: the const members, and forward in eval mode, are safe from many threads at once; the others want the
 ///   layer to themselves.
 template <typename Scalar, int SpatialDims>
 class BatchNorm {
   static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>,
                 "tensornorm: a layer's parameters are float or double");
+  static_assert(SpatialDims >= 1 && SpatialDims <= 3, "tensornorm: there are BatchNorm1d, 2d and 3d");
 
  public:
   /// Eigen::Matrix<Scalar, Eigen::Dynamic, 1>: one number a channel, [C].
@@ -5086,13 +5106,9 @@ struct FoldedAffine {
 
 namespace detail {
 
-/// Scale and shift in double, [C] each: what is folded is rounded once, at the end.
-struct ExactAffine {
-  Eigen::VectorXd scale, shift;
-};
-
+/// Scale and shift in double: what is folded is rounded once, at the end.
 template <typename Scalar, int SpatialDims>
-ExactAffine folded(const BatchNorm<Scalar, SpatialDims>& bn) {
+FoldedAffine<double> folded(const BatchNorm<Scalar, SpatialDims>& bn) {
   if (bn.is_training()) fail_order("Fusion only for eval! Call eval() first");
   const Index C = bn.num_features();
   if (bn.running_mean().size() == 0 && bn.running_var().size() == 0) {
@@ -5103,7 +5119,7 @@ ExactAffine folded(const BatchNorm<Scalar, SpatialDims>& bn) {
   check_vector("running_var", bn.running_var().size(), C);
   check_vector("weight", bn.weight().size(), C);
   check_vector("bias", bn.bias().size(), C);
-  ExactAffine folded{Eigen::VectorXd(C), Eigen::VectorXd(C)};
+  FoldedAffine<double> folded{Eigen::VectorXd(C), Eigen::VectorXd(C)};
   for (Index c = 0; c < C; ++c) {
     double scale = 1 / std::sqrt(static_cast<double>(bn.running_var()[c]) + bn.options().eps);
     if (bn.weight().size() > 0) scale *= static_cast<double>(bn.weight()[c]);
@@ -5135,7 +5151,7 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
   static_assert(std::is_same_v<typename EigenTraits<W>::Scalar, Scalar> &&
                     std::is_same_v<typename EigenTraits<B>::Scalar, Scalar>,
                 "tensornorm: weight and bias need the layer's scalar");
-  const ExactAffine by = folded(bn);
+  const FoldedAffine<double> by = folded(bn);
   if (!is_contiguous(weight)) fail_argument("weight should be contiguous: it has strides");
   if (!is_contiguous(bias)) fail_argument("bias should be contiguous: it has strides");
   const auto view = channel_view(weight, axis);
@@ -5174,7 +5190,7 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
 /// or has no running statistics. O(C).
 template <typename Scalar, int SpatialDims>
 FoldedAffine<Scalar> fold(const BatchNorm<Scalar, SpatialDims>& bn) {
-  const detail::ExactAffine exact = detail::folded(bn);
+  const FoldedAffine<double> exact = detail::folded(bn);
   return {exact.scale.template cast<Scalar>(), exact.shift.template cast<Scalar>()};
 }
 

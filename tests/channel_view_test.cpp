@@ -126,6 +126,7 @@ TEST_CASE("channel_view: maps and fixed sizes of tensors, and what is const") {
   std::array<float, 24> memory{};
   const Eigen::TensorMap<Eigen::Tensor<float, 3, Eigen::RowMajor>> map(memory.data(), 2, 3, 4);
   check_shape(channel_view(map).shape, 2, 3, 4);
+  static_assert(std::is_same_v<decltype(channel_view(map)), tensornorm::ChannelView<const float>>);
   const Eigen::TensorMap<const Eigen::Tensor<float, 3>> const_map(memory.data(), 2, 3, 4);
   static_assert(std::is_same_v<decltype(channel_view(const_map)), tensornorm::ChannelView<const float>>);
   check_shape(channel_view(const_map).shape, 4, 3, 2);
@@ -141,6 +142,15 @@ TEST_CASE("channel_view: sizes of 0 leave the others as they are") {
   check_shape(channel_view(none).shape, 0, 3, 35);
   check_shape(channel_view(no_channels).shape, 2, 0, 35);
   CHECK(channel_view(no_channels).size() == 0);
+  // More than can be counted, but for the 0.
+  constexpr Index most = Index{1} << 62;
+  using Map = Eigen::TensorMap<Eigen::Tensor<float, 3, Eigen::RowMajor>>;
+  for (const auto& sizes : {Eigen::array<Index, 3>{most, 3, 0}, {0, 3, most}, {most, 0, most}, {3, most, 0}}) {
+    Map huge(nullptr, sizes);
+    CHECK(channel_view(huge).shape.channels == sizes[1]);
+    CHECK(channel_view(huge).size() == 0);
+    CHECK(channel_view(huge, 0).size() == 0);
+  }
 }
 
 TEST_CASE("channel_view: an axis outside the tensor") {

@@ -23,13 +23,14 @@ namespace tensornorm { inline namespace v0 {
 /// - Errors: std::invalid_argument for wrong values, std::logic_error for a wrong order of calls. After a throw layer
 ///   and outputs are as they were. A layer that was moved from may only be destroyed or assigned to.
 /// - Cost: O(elements) time. Once the layer has run at a size, forward(x, y) and backward(x, dy, dx) allocate
-///   nothing on one thread, but for x that are expressions, and eval without running statistics.
+///   nothing on one thread, but for inputs that are expressions, and eval without running statistics.
 /// - Threads: the const members, and forward in eval mode, are safe from many threads at once; the others want the
 ///   layer to themselves.
 template <typename Scalar, int SpatialDims>
 class BatchNorm {
   static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>,
                 "tensornorm: a layer's parameters are float or double");
+  static_assert(SpatialDims >= 1 && SpatialDims <= 3, "tensornorm: there are BatchNorm1d, 2d and 3d");
 
  public:
   /// Eigen::Matrix<Scalar, Eigen::Dynamic, 1>: one number a channel, [C].

@@ -36,14 +36,14 @@ Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
   }
   const int axis = channel_axis < 0 ? channel_axis + Rank : channel_axis;
   Eigen::Index before = 1, after = 1, all = 1;
-  bool all_counted = true, empty = false;
+  bool all_counted = true, empty = false;  // counted as if every size were 1 at least
   for (int i = 0; i < Rank; ++i) {
     const Eigen::Index size = x.dimensions[static_cast<std::size_t>(i)];
     if (size < 0) fail_argument(name, " has a negative size: ", x.dimensions);
     empty = empty || size == 0;
     Eigen::Index& side = i < axis ? before : after;
     if (i != axis) __builtin_mul_overflow(side, size, &side);  // too many for it are too many in all
-    all_counted = !__builtin_mul_overflow(all, size, &all) && all_counted;
+    all_counted = !__builtin_mul_overflow(all, std::max<Eigen::Index>(size, 1), &all) && all_counted;
   }
   if (!empty && (!all_counted || all > x.most)) {
     fail_argument(name, " of shape ", x.dimensions, " has more elements than its index type can count");
@@ -52,6 +52,7 @@ Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
   if (!empty && all > most_bytes / Eigen::Index{sizeof(T)}) {
     fail_argument(name, " of shape ", x.dimensions, " has more bytes than memory can have");
   }
+  if (!all_counted) before = after = 0;  // an empty tensor
   const Eigen::Index channels = x.dimensions[static_cast<std::size_t>(axis)];
   return x.row_major ? Shape{before, channels, after} : Shape{after, channels, before};
 }
@@ -60,13 +61,14 @@ Shape shape_of(const Operand<T, Rank>& x, int channel_axis, const char* name) {
 
 /// A tensor, matrix or map with contiguous memory, its channels along channel_axis (negative: counted from the last).
 /// Throws std::invalid_argument when the axis is outside the tensor, the memory not contiguous, or a size negative or
-/// beyond counting. O(1).
+/// beyond counting. Of a const X the values are const too, also of a map that would let them be written. O(1).
 template <typename X>
 auto channel_view(X& x, int channel_axis = 1) {
   using Traits = detail::EigenTraits<std::remove_const_t<X>>;
   static_assert(Traits::has_memory, "tensornorm: a view needs memory; evaluate the expression first");
   if (!detail::is_contiguous(x)) detail::fail_argument("x should be contiguous");
-  using T = std::remove_pointer_t<decltype(x.data())>;
+  using Value = std::remove_pointer_t<decltype(x.data())>;
+  using T = std::conditional_t<std::is_const_v<X>, const Value, Value>;
   const auto operand = detail::operand_of<T>(x);
   return ChannelView<T>{operand.data, detail::shape_of(operand, channel_axis, "x")};
 }

@@ -21,13 +21,9 @@ struct FoldedAffine {
 
 namespace detail {
 
-/// Scale and shift in double, [C] each: what is folded is rounded once, at the end.
-struct ExactAffine {
-  Eigen::VectorXd scale, shift;
-};
-
+/// Scale and shift in double: what is folded is rounded once, at the end.
 template <typename Scalar, int SpatialDims>
-ExactAffine folded(const BatchNorm<Scalar, SpatialDims>& bn) {
+FoldedAffine<double> folded(const BatchNorm<Scalar, SpatialDims>& bn) {
   if (bn.is_training()) fail_order("Fusion only for eval! Call eval() first");
   const Index C = bn.num_features();
   if (bn.running_mean().size() == 0 && bn.running_var().size() == 0) {
@@ -38,7 +34,7 @@ ExactAffine folded(const BatchNorm<Scalar, SpatialDims>& bn) {
   check_vector("running_var", bn.running_var().size(), C);
   check_vector("weight", bn.weight().size(), C);
   check_vector("bias", bn.bias().size(), C);
-  ExactAffine folded{Eigen::VectorXd(C), Eigen::VectorXd(C)};
+  FoldedAffine<double> folded{Eigen::VectorXd(C), Eigen::VectorXd(C)};
   for (Index c = 0; c < C; ++c) {
     double scale = 1 / std::sqrt(static_cast<double>(bn.running_var()[c]) + bn.options().eps);
     if (bn.weight().size() > 0) scale *= static_cast<double>(bn.weight()[c]);
@@ -70,7 +66,7 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
   static_assert(std::is_same_v<typename EigenTraits<W>::Scalar, Scalar> &&
                     std::is_same_v<typename EigenTraits<B>::Scalar, Scalar>,
                 "tensornorm: weight and bias need the layer's scalar");
-  const ExactAffine by = folded(bn);
+  const FoldedAffine<double> by = folded(bn);
   if (!is_contiguous(weight)) fail_argument("weight should be contiguous: it has strides");
   if (!is_contiguous(bias)) fail_argument("bias should be contiguous: it has strides");
   const auto view = channel_view(weight, axis);
@@ -109,7 +105,7 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
 /// or has no running statistics. O(C).
 template <typename Scalar, int SpatialDims>
 FoldedAffine<Scalar> fold(const BatchNorm<Scalar, SpatialDims>& bn) {
-  const detail::ExactAffine exact = detail::folded(bn);
+  const FoldedAffine<double> exact = detail::folded(bn);
   return {exact.scale.template cast<Scalar>(), exact.shift.template cast<Scalar>()};
 }
 

@@ -159,13 +159,14 @@ void input_gradient(const Device& device, const ChannelView<const T>& x, const C
 }
 
 /// A training backward: fills the sums, then dx. statistics: of the forward; m2 may be null, as in gradient_sums(), and
-/// then memory is read twice. dx may be dy.
+/// then memory of floats is read twice. dx may be dy.
 template <typename Device, typename T, typename Scalar>
 void training_backward(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                        const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
-  if (statistics.m2 == nullptr || detail::maps_apart(plan, sizeof(T), dy.data == dx.data)) {
+  const bool m2_is_missing = detail::sums_from_zero<T> && statistics.m2 == nullptr;
+  if (m2_is_missing || detail::maps_apart(plan, sizeof(T), dy.data == dx.data)) {
     gradient_sums(device, x, dy, statistics, sums, scratch);
     return input_gradient(device, x, dy, statistics, affine, correction, sums, dx);
   }

@@ -28,7 +28,7 @@ inline const SafetensorsType& safetensors_type(const std::string& source, const 
             ": expected F64, F32, F16, BF16 or I64");
 }
 
-/// Whether the tensors cover the `bytes` of the data section, each byte once. Returns their order in it.
+/// Throws unless the tensors cover the `bytes` of the data section, each byte once. Returns their order in it.
 inline std::vector<std::size_t> check_offsets(const std::string& source, const std::vector<TensorEntry>& tensors,
                                               std::int64_t bytes) {
   for (const TensorEntry& tensor : tensors) {

@@ -44,8 +44,13 @@ struct CentredGradientTerms : GradientTerms<T> {
   }
 };
 
+/// Whether sums may be taken about 0: not of doubles, which have no bits to spare.
+template <typename T>
+inline constexpr bool sums_from_zero = !std::is_same_v<T, double>;
+
 /// 1 for the channels whose sum of dy * (x - mean) may be made from sums about 0, else 0: it is finite, and the mean at
-/// most 2^8 deviations from 0, which leaves 21 of the 29 bits that a double has to spare. m2: of n values.
+/// most 2^8 deviations from 0, which leaves 21 of the 29 bits that a double has to spare. m2: of n values; of k times
+/// as many, for a part of a larger batch, the mean may be sqrt(k) times as far away.
 inline Packet<double> near_zero(Packet<double> mean, Packet<double> m2, double n, Packet<double> sum_dy_dev) {
   const auto finite = at_most(abs(sum_dy_dev), Packet<double>::all(std::numeric_limits<double>::max()));
   return at_most(mean * mean * Packet<double>::all(n), Packet<double>::all(0x1p16) * m2) * finite;
@@ -93,7 +98,7 @@ template <typename T, typename Companion = Alone>
   });
 }
 
-/// The same from sums about 0, less mean * sum dy, of all but doubles, which have no bits to spare: without a
+/// The same from sums about 0, less mean * sum dy, where sums_from_zero: without a
 /// subtraction a value a pass in cache takes an eighth less with AVX2. Channels where that would cancel are summed
 /// about their mean. m2: double [channels of the box], about the mean, of the tensor's values.
 template <typename T, typename Companion = Alone>
@@ -108,7 +113,7 @@ template <typename T, typename Companion = Alone>
 }
 
 /// The reduction of passes.hpp that finds both sums. mean and m2: double [C]; m2 is not looked at but from_zero.
-template <typename T, bool from_zero = !std::is_same_v<T, double>>
+template <typename T, bool from_zero = sums_from_zero<T>>
 struct GradientReduction {
   static constexpr int inputs = 2;
   const T* x;
@@ -206,7 +211,7 @@ struct GradientTraining {
            keeps_digits(n.slope) * keeps_digits(n.shift);
   }
   double exact(double copied, Index offset, const ChannelNumbers& n, Index lane) const {
-    const double deviation = static_cast<double>(x[offset]) - n.mean[lane];
+    const double deviation = number_at(x + offset) - n.mean[lane];
     return std::fma(copied, n.scale[lane], -std::fma(deviation, n.slope[lane], n.shift[lane]));
   }
 };

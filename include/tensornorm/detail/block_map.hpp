@@ -68,8 +68,8 @@ class BlockMap {
       for (Index o = box.outer_begin; o < box.outer_end; ++o) {
         for (Index i = box.inner_begin; i < box.inner_end; ++i) {
           const Index offset = plan.shape.offset(o, box.channel_begin + c, i);
-          const double value = f_.exact(static_cast<double>(out[offset]), offset, numbers, lane);
-          out[offset] = static_cast<T>(static_cast<LaneOf<T>>(value));
+          const double value = f_.exact(number_at(out + offset), offset, numbers, lane);
+          store(out + offset, Packet<LaneOf<T>>::all(static_cast<LaneOf<T>>(value)), Part{1});
         }
       }
     });

@@ -16,7 +16,8 @@ inline std::ifstream open_file(const std::filesystem::path& path) {
 }
 
 /// write(stream) into a file beside the one at `path`, which it then replaces: a failure leaves what was there before.
-/// A link stays a link, a file keeps its permissions; what is no file, a pipe or a device, is written to itself.
+/// A link to a file stays a link, a file keeps its permissions; what is no file, a pipe or a device, is written to
+/// itself.
 template <typename Write>
 void write_file(const std::filesystem::path& path, const Write& write) {
   namespace fs = std::filesystem;

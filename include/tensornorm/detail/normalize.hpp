@@ -30,11 +30,12 @@ struct ChannelNumbers {
 };
 
 inline Packet<double> inverse_root(Packet<double> x) { return Packet<double>::all(1) / sqrt(x); }
-/// invstd = 1 / sqrt(m2 / n + eps): [channels]. invstd may be m2.
-[[gnu::flatten]] inline void invert_deviations(const double* m2, Index channels, double n, double eps, double* invstd) {
-  const auto per_value = Packet<double>::all(1 / n);
+/// invstd = 1 / sqrt(m2 / freedom + eps): [channels]. invstd may be m2. freedom: n - correction.
+[[gnu::flatten]] inline void invert_deviations(const double* m2, Index channels, double freedom, double eps,
+                                               double* invstd) {
+  const auto per_freedom = Packet<double>::all(1 / freedom);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
-    const auto var_plus_eps = fma(load<double>(m2 + c, extent), per_value, Packet<double>::all(eps));
+    const auto var_plus_eps = fma(load<double>(m2 + c, extent), per_freedom, Packet<double>::all(eps));
     store(invstd + c, inverse_root(var_plus_eps), extent);
   });
 }
@@ -74,7 +75,8 @@ struct EvalNumbers {
 
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
-    const auto invstd = inverse_root(load<double>(var + c, extent) + Packet<double>::all(eps));
+    // Lanes beyond a part would be wide with eps 0.
+    const auto invstd = keep(inverse_root(load<double>(var + c, extent) + Packet<double>::all(eps)), extent);
     const auto scale = numbers_or(1, weight, c, extent) * invstd;
     return {numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
   }

@@ -64,15 +64,17 @@ class OperandPasses {
     const Index channels = state.num_features;
     const double eps = state.options.eps;
     const int correction = state.options.correction;
-    const bool again = !state.training && !state.has_running_stats();  // batch statistics, found again from x
-    const auto view = state.checked_view(x, again);
+    const bool of_batch = !state.training && !state.has_running_stats();  // eval with statistics, found anew from x
+    const auto view = state.checked_view(x, of_batch);
     state.check_dy(dy, x);
     if (state.training && view.size() > 0) check_remembered(view.shape.per_channel());
     const auto output = check_output("dx", dx, x, {"dy", dy.data, dy.bytes()});
     check_apart(output, {"x", x.data, x.bytes()});
     state.check_apart(output);
-    grow(work_, 5 * channels);
-    grow(partials_, functional::scratch_doubles(device, view));
+    if (view.size() > 0) {
+      grow(work_, 5 * channels);
+      grow(partials_, functional::scratch_doubles(device, view));
+    }
     give_sizes(dx, x.dimensions);
     if (view.size() == 0) return;
 
@@ -80,11 +82,11 @@ class OperandPasses {
     const auto dx_view = like(view, dx.data());
     const functional::GradientSums sums{work_.data() + 3 * channels, work_.data() + 4 * channels};
     const auto of = statistics_in(state.training ? batch_ : work_, state);
-    if (again) {
+    if (of_batch) {
       Passes::batch_moments(device, view, of, partials_);
       functional::batch_invstd(0, channels, view.shape.per_channel(), eps, correction, of);
     }
-    if (state.training || again) {
+    if (state.training || of_batch) {
       Passes::training_backward(device, view, dy_view, of, state.affine(), correction, sums, dx_view, partials_);
     } else {
       for (Index c = 0; c < channels; ++c) {

@@ -353,6 +353,14 @@ Packet<Lane> load(const T* p, Whole = {}) {
   return from_bits<Lane, T>(bits);
 }
 
+/// The value at p, of any alignment, as a double.
+template <typename T>
+double number_at(const T* p) {
+  T value;
+  std::memcpy(static_cast<void*>(&value), static_cast<const void*>(p), sizeof(value));
+  return static_cast<double>(value);
+}
+
 /// The first part.count values from p, zero in the other lanes. Reads nothing past them.
 template <typename Lane, typename T>
 Packet<Lane> load(const T* p, Part part) {

@@ -22,9 +22,9 @@ using Eigen::Index;
 /// the middle of one: a helper that starts late finds nothing to do. So nothing can deadlock, even when every thread of
 /// the pool is itself waiting here.
 ///
-/// Each worker begins with a share of neighbouring items, the same from pass to pass, so that what is still in its
-/// core's cache is of use; then it takes what is left of the others' shares. A pass that walks back walks every share
-/// back.
+/// Each worker begins with a share of neighbouring items, then takes what is left of the others' shares. The caller's
+/// share, and so a lone helper's, is the same from pass to pass: what is still in its core's cache is of use. A pass
+/// that walks back walks every share back.
 class SharedItems {
  public:
   SharedItems(Index items, Index workers, bool last_to_first = false)
@@ -100,8 +100,9 @@ int threads_of(const Device& device) {
 inline int threads_of(const Eigen::DefaultDevice&) { return 1; }
 
 /// work(next) on each thread of the device that helps, where next(item) gives a thread its next one of `items` items:
-/// each item to one thread. work must not throw. Returns when all are done. When memory runs out fewer threads help;
-/// nothing is thrown. last_to_first: each thread begins with the last of the items that are its own in other passes.
+/// each item to one thread. work must not throw. Returns when all are done. When memory runs out, or the pool throws,
+/// fewer threads help; nothing is thrown. last_to_first: each thread begins with the last of the items that are its own
+/// in other passes.
 template <typename Device, typename Work>
 void share_items(const Device& device, Index items, bool last_to_first, const Work& work) {
   if constexpr (!std::is_same_v<Device, Eigen::DefaultDevice>) {
@@ -113,7 +114,7 @@ void share_items(const Device& device, Index items, bool last_to_first, const Wo
         for (Index h = 1; h <= helpers; ++h) {
           device.getPool()->Schedule([shared, &work, h] { shared->help(work, h); });
         }
-      } catch (const std::bad_alloc&) {  // the helpers that were found are enough
+      } catch (...) {  // of memory that runs out, or of a pool that takes no more: the helpers that came are enough
       }
       if (shared) {
         work(SharedItems::Worker(*shared, 0));

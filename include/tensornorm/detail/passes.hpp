@@ -2,7 +2,7 @@
 // a block at a time, so that a block is mapped while it is still in cache from being reduced.
 //
 // A reduction R offers
-//   R::inputs                  how many tensors it reads; for reduce_and_map() alone
+//   R::inputs                  how many tensors it reads; where it is followed by a map
 //   R::Rest                    what it keeps of a channel while boxes are merged, besides two numbers; begins as {}
 //   r.box(plan, box, a, b)     two numbers a channel of the box
 //   r.merge(n_before, n_box, rest, a, b, box_a, box_b)    adds a box's numbers to those of the boxes before it,

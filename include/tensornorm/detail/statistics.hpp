@@ -51,7 +51,7 @@ template <typename T>
 void first_values(const Plan& plan, const Box& box, const T* x, double* pivot) {
   const T* first = x + plan.shape.offset(box.outer_begin, box.channel_begin, box.inner_begin);
   for (Index c = 0; c < box.channels(); ++c) {
-    const auto value = static_cast<double>(first[c * plan.shape.inner]);
+    const double value = number_at(first + c * plan.shape.inner);
     pivot[c] = std::abs(value) <= std::numeric_limits<double>::max() ? value : 0.0;
   }
 }
@@ -69,11 +69,11 @@ inline void choose_pivots(const Plan& plan, const Box& box, const double* x, dou
   };
   const Index inner = plan.shape.inner;
   double least[block_lanes], most[block_lanes];  // [channels]; pivot is the sum meanwhile
-  for (Index c = 0; c < channels; ++c) pivot[c] = least[c] = most[c] = sample(0)[c * inner];
+  for (Index c = 0; c < channels; ++c) pivot[c] = least[c] = most[c] = number_at(sample(0) + c * inner);
   for (Index k = 1; k < pivot_samples; ++k) {
     const double* const first = sample(k);
     for (Index c = 0; c < channels; ++c) {
-      const double value = first[c * inner];
+      const double value = number_at(first + c * inner);
       pivot[c] += value;
       least[c] = std::min(least[c], value);
       most[c] = std::max(most[c], value);
@@ -106,8 +106,8 @@ class Origins<double> {
     const Shape& shape = plan.shape;
     for (Index c = 0; c < box.channels(); ++c) {
       const double* first = x + shape.offset(0, box.channel_begin + c, 0);
-      const double a = *first, b = first[shape.offset(shape.outer / 2, 0, shape.inner / 2)],
-                   last = first[shape.offset(shape.outer - 1, 0, shape.inner - 1)];
+      const double a = number_at(first), b = number_at(first + shape.offset(shape.outer / 2, 0, shape.inner / 2)),
+                   last = number_at(first + shape.offset(shape.outer - 1, 0, shape.inner - 1));
       const double median = std::max(std::min(a, b), std::min(std::max(a, b), last));  // one may lie far out
       values_[c] = std::abs(median) <= std::numeric_limits<double>::max() ? median : 0.0;
     }

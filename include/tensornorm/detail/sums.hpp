@@ -35,7 +35,7 @@ struct Column {
   Packet<double> v(Index row, Packet<double> u) const { return terms.v(u, offset(row), centre, extent); }
 };
 
-// centre: double [channels of the box].
+// In what follows, centre: double [channels of the box].
 
 // sum_rows, sum_short_runs and sum_long_runs are not inlined into their one or two callers, where g++ 12 keeps what
 // their loops need in memory: statistics of 4x32x28x28 took a twentieth longer.
@@ -71,8 +71,8 @@ template <typename Walk, typename Asking, typename Terms>
   gather<Terms>(lane_sums.uv, channels, inner, plan.fold, sums.uv);
 }
 
-// A run is summed in pieces, and the pieces in turn, so that double rounds less: neither a piece nor a chunk of pieces
-// is a chain of more than 256 additions, all of which may round the same way.
+// A run is summed in pieces, and the pieces in turn, so that double rounds less: of values of double neither a piece
+// nor a chunk of pieces is a chain of more than 256 additions, all of which may round the same way.
 /// A run this long is cut into tiles of its own; shorter ones share tiles with the same channel's next ones.
 inline constexpr Index long_run = 32 * std::max(width<double>, Index{4});
 inline constexpr Index piece_values = long_run * tile_rows;

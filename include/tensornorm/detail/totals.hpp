@@ -45,7 +45,7 @@ struct LanesOfChannels {
   Packet<double> u[width<double>], uv[width<double>];
 
   /// Zeros, but for the first ones, `to_set` of them, which are to be set.
-  explicit LanesOfChannels(Index to_set = 0) {
+  explicit LanesOfChannels(Index to_set) {
     for (Index k = to_set; k < width<double>; ++k) u[k] = uv[k] = Packet<double>::all(0);
   }
   void set(Index k, const PacketSums& sums) {
