@@ -13,7 +13,7 @@ using tensornorm::detail::Packet;
 template <typename Write, typename F>
 void map_range(float* to, Index begin, Index end, const F& f) {
   constexpr bool streamed = std::is_same_v<Write, tensornorm::detail::Streamed>;
-  tensornorm::detail::for_each_packet_of<float>(to + begin, end - begin, streamed, [&](Index l, auto extent) {
+  tensornorm::detail::for_each_packet_of(to + begin, end - begin, streamed, [&](Index l, auto extent) {
     Write{}(to + begin + l, f(begin + l, extent), extent);
   });
   if (streamed) tensornorm::detail::fence_streams();

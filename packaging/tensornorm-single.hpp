@@ -1521,6 +1521,7 @@ inline bool leaves_cache(Shape shape, Index value_bytes) { return shape.size() *
 class Plan {
  public:
   Shape shape;
+  Index value_bytes;
   bool rows;   // else runs
   Index fold;  // rows only: how many outer indices count as one row
   Index block_channels, chunk_outer, chunk_inner;
@@ -1528,8 +1529,9 @@ class Plan {
   bool beyond_cache;                   // leaves_cache(), of the tensor
 
   /// Channels a block, outer and inner a chunk; each may be more than there are.
-  Plan(Shape s, Index value_bytes, bool walk_rows, Index fold_rows, Index channels, Index outer, Index inner)
+  Plan(Shape s, Index bytes_a_value, bool walk_rows, Index fold_rows, Index channels, Index outer, Index inner)
       : shape(s),
+        value_bytes(bytes_a_value),
         rows(walk_rows),
         fold(fold_rows),
         block_channels(std::min(channels, s.channels)),
@@ -1538,7 +1540,9 @@ class Plan {
         blocks(steps(s.channels, channels)),
         outer_chunks(steps(s.outer, outer)),
         chunks(outer_chunks * steps(s.inner, inner)),
-        beyond_cache(leaves_cache(s, value_bytes)) {}
+        beyond_cache(leaves_cache(s, bytes_a_value)) {}
+
+  Index bytes() const { return shape.size() * value_bytes; }  // of the tensor
 
   Box box(Index block, Index chunk) const {
     const Index c = block * block_channels, end = std::min(c + block_channels, shape.channels);
@@ -1630,12 +1634,13 @@ inline Plan plan_map(Shape shape, Index value_bytes, bool in_place = false) {
 /// short pieces far apart that crowd out each other: 32x256x14x14 takes a fifth less, but 8x128x28x28, of 3 MB, a fifth
 /// more. Beyond it, where a channel of short pieces does not stay in the last cache itself, and memory would be read
 /// and written piece by piece: 8192x32x14x14 takes half, but 256x128x28x28, of 800 KB a channel, a third more.
-inline bool maps_apart(const Plan& reduction, Index value_bytes, bool in_place) {
+inline bool maps_apart(const Plan& reduction, bool in_place) {
   const Shape& shape = reduction.shape;
+  const Index value_bytes = reduction.value_bytes;
   if (reduction.rows) return !in_place && !reduction.beyond_cache && maps_runs(shape, value_bytes, false);
   if (shape.outer == 1 || shape.inner * value_bytes > page_bytes) return false;  // no short pieces
   if (reduction.beyond_cache) return 2 * shape.per_channel() * value_bytes > crowded_bytes;
-  return !in_place && reduction.blocks > 1 && shape.size() * value_bytes > crowded_bytes;
+  return !in_place && reduction.blocks > 1 && reduction.bytes() > crowded_bytes;
 }
 
 }}}  // namespace tensornorm::v0::detail
@@ -1828,11 +1833,11 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 // Functions that loop over the numbers of channels are flattened: g++ 12 made a call of each loop, and kept its
 // operands in memory, which took a tenth of a small layer's time.
 
-/// body(l, extent) for l = begin, begin + width, ..., covering the lanes [begin, lanes): once or, if `again` allows it,
-/// some of the last ones twice, so that the last packet is a whole one too. `in_pairs`: two packets at once as long as
-/// there are two.
+/// body(l, extent) for l = begin, begin + width, ..., covering the lanes [begin, lanes): once or, if `may_repeat`
+/// allows it, some of the last ones twice, so that the last packet is a whole one too. `in_pairs`: two packets at once
+/// as long as there are two.
 template <typename Lane, bool in_pairs = false, typename Body>
-void for_each_packet(Index lanes, Body&& body, bool again = false, Index begin = 0) {
+void for_each_packet(Index lanes, Body&& body, bool may_repeat = false, Index begin = 0) {
   constexpr Index W = width<Lane>;
   Index l = begin;
   if constexpr (in_pairs) {
@@ -1840,7 +1845,7 @@ void for_each_packet(Index lanes, Body&& body, bool again = false, Index begin =
   }
   for (; l + W <= lanes; l += W) body(l, Whole{});
   if (l < lanes) {
-    if (again && lanes >= W) {
+    if (may_repeat && lanes >= W) {
       body(lanes - W, Whole{});
     } else {
       body(l, Part{lanes - l});
@@ -1888,7 +1893,7 @@ struct NothingALine {
 /// comes before the packets, or pairs, of each cache line, or of a part of it: four at most. Unrolled as these are,
 /// eval in cache took up to a quarter less of half, and a fifth less of floats with SSE2 and of bfloat16.
 template <typename T, typename Body, typename Line>
-void for_each_line(Index lanes, Body&& body, bool again, Index begin, Line&& line) {
+void for_each_line(Index lanes, Body&& body, bool may_repeat, Index begin, Line&& line) {
   using Lane = LaneOf<T>;
   using Extent = std::conditional_t<stored_in_pairs<T>, Two, Whole>;
   constexpr auto at_once = static_cast<Index>(bytes_at_once<T> / sizeof(T));
@@ -1900,15 +1905,15 @@ void for_each_line(Index lanes, Body&& body, bool again, Index begin, Line&& lin
   }
   if (l == lanes) return;
   line(l);
-  for_each_packet<Lane, stored_in_pairs<T>>(lanes, body, again, l);
+  for_each_packet<Lane, stored_in_pairs<T>>(lanes, body, may_repeat, l);
 }
 
 /// for_each_line() over `lanes` lanes that are written to y: when `streamed`, such that whole packets and pairs start
 /// where y is aligned.
-template <typename Lane, typename T, typename Body, typename Line = NothingALine>
-void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, bool again = false,
+template <typename T, typename Body, typename Line = NothingALine>
+void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, bool may_repeat = false,
                         Line&& line = NothingALine{}) {
-  static_assert(std::is_same_v<Lane, LaneOf<T>>);
+  using Lane = LaneOf<T>;
   constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<Lane>) * sizeof(T);
   Index head = 0;
   if (streamed) {
@@ -1927,7 +1932,7 @@ void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, boo
       }
     }
   }
-  for_each_line<T>(lanes, body, again, head, line);
+  for_each_line<T>(lanes, body, may_repeat, head, line);
 }
 
 /// Repeats a number a channel over the lanes of a row: [channels] -> [fold, channels, inner].
@@ -1952,11 +1957,11 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 
 /// What an element pass is told of it.
 struct Movement {
-  bool streamed;       // results go past the caches
-  Index next;          // distance in elements to what is read next: prefetched. 0: nothing
-  bool last_to_first;  // runs are walked from the last outer index back, so that what was read last comes first
-  Index next_out = 0;  // as next, of what is written
-  bool again = false;  // some results may be computed twice: out is none of the inputs, and is not streamed
+  bool streamed = false;       // results go past the caches
+  bool last_to_first = false;  // runs, not rows, are walked back, so that what was read last comes first
+  bool may_repeat = false;     // some results may be computed twice: out is none of the inputs, and is not streamed
+  Index next = 0;              // distance in elements to what is read next: prefetched. 0: nothing
+  Index next_out = 0;          // the same of what is written
 };
 
 // Measured on 32x64x56x56 in all layouts. Twice as far is as fast, half as far takes a twentieth longer.
@@ -1972,38 +1977,42 @@ inline constexpr Index prefetch_rows = 4;          // the same where a block is 
 ///   nothing summed before, or rows                        a few KB further on
 ///   summed before, and two blocks fit in L2               the same place in the next block
 ///   summed before, and they do not                        nothing
-inline Index next_input(const Plan& plan, Index value_bytes, Index inputs, bool after_reduction) {
+inline Index next_input(const Plan& plan, Index inputs, bool after_reduction) {
   if (plan.rows && plan.blocks > 1) return prefetch_rows * plan.shape.channels * plan.shape.inner;
   if (!plan.beyond_cache) return 0;
-  if (!after_reduction || plan.rows) return prefetch_bytes / value_bytes;  // rows were summed long ago
-  const Index block = plan.block_channels * plan.shape.per_channel() * value_bytes * inputs;
+  if (!after_reduction || plan.rows) return prefetch_bytes / plan.value_bytes;  // rows were summed long ago
+  const Index block = plan.block_channels * plan.shape.per_channel() * plan.value_bytes * inputs;
   const bool two_in_cache = block <= l2_bytes;  // this one and the next one, in L2
   return two_in_cache ? plan.block_channels * plan.shape.inner : 0;
 }
 
 /// The same for its output: a row further, where a block is written in short pieces far apart within the last cache. No
 /// prefetcher of the hardware foresees the next one.
-inline Index next_output(const Plan& plan, Index value_bytes, bool after_reduction) {
-  const bool far_apart = plan.rows ? plan.blocks > 1 : after_reduction && plan.shape.inner * value_bytes <= page_bytes;
-  const bool in_last_cache = !plan.beyond_cache && plan.shape.size() * value_bytes > 2 * l2_bytes;
-  return far_apart && in_last_cache ? plan.shape.channels * plan.shape.inner : 0;
+inline Index next_output(const Plan& plan, bool after_reduction) {
+  if (plan.beyond_cache || plan.bytes() <= 2 * l2_bytes) return 0;
+  const bool short_runs = after_reduction && plan.shape.inner * plan.value_bytes <= page_bytes;
+  const bool far_apart = plan.rows ? plan.blocks > 1 : short_runs;
+  return far_apart ? plan.shape.channels * plan.shape.inner : 0;
 }
 
 /// Whether what is larger than the caches is written past them: rows and runs whose ends are streamed too, see
 /// stream(), or that are long. Of half, eval of (20000, 603) took twice as long past the caches, of 64x1024x13x13 five
 /// times.
-inline bool streams(const Plan& plan, Index value_bytes) {
-  const Index piece = (plan.rows ? plan.fold * plan.shape.channels : 1) * plan.shape.inner * value_bytes;
-  return plan.beyond_cache && (piece % Index{streamed_word} == 0 || piece > page_bytes);
+inline bool streams(const Plan& plan) {
+  if (!plan.beyond_cache) return false;
+  const Index piece = (plan.rows ? plan.fold * plan.shape.channels : 1) * plan.shape.inner * plan.value_bytes;
+  return piece % Index{streamed_word} == 0 || piece > page_bytes;
 }
 
-/// How an element pass moves memory: in the caches, or past them where the tensors are larger.
-inline Movement movement_of(const Plan& plan, Index value_bytes, Index inputs, bool in_place, bool after_reduction) {
-  const bool last_to_first = after_reduction && inputs > 1;  // one input still fits L2, two need not
-  const Index next = next_input(plan, value_bytes, inputs, after_reduction);
-  const Index next_out = in_place ? 0 : next_output(plan, value_bytes, after_reduction);
-  return {streams(plan, value_bytes) && !in_place, next, last_to_first,
-          last_to_first && !plan.rows ? -next_out : next_out, !plan.beyond_cache && !in_place};
+/// How an element pass moves memory: in the caches, or past them where the tensors are larger. Inlined, as what it
+/// decides is little of any pass but that over a tensor of a few values, where calls and copies were 3 % of the
+/// instructions of eval.
+[[gnu::always_inline]] inline Movement movement_of(const Plan& plan, Index inputs, bool in_place,
+                                                   bool after_reduction) {
+  const bool last_to_first = !plan.rows && after_reduction && inputs > 1;  // one input still fits L2, two need not
+  const Index next_out = in_place ? 0 : next_output(plan, after_reduction);
+  return {!in_place && streams(plan), last_to_first, !in_place && !plan.beyond_cache,
+          next_input(plan, inputs, after_reduction), last_to_first ? -next_out : next_out};
 }
 
 }}}  // namespace tensornorm::v0::detail
@@ -2015,6 +2024,9 @@ template <typename Lane, int K>
 struct alignas(cache_line) Coefficients {
   Lane values[K][block_lanes];
 };
+/// Those of an operation F on memory of type T.
+template <typename F, typename T>
+using CoefficientsOf = Coefficients<LaneOf<T>, F::coefficients>;
 
 /// {make(0), ..., make(K - 1)}, unrolled at every optimisation level.
 template <typename Make, std::size_t... k>
@@ -2045,8 +2057,8 @@ struct AskNothing {
 /// Rows in cache that are mapped side by side, so that coefficients are loaded once for all of them: packets of a cache
 /// line. Four made SSE2 40 % faster and two made AVX2 30 %; with packets of a line, AVX-512, more than one was slower,
 /// and so were two of AVX2 beyond the caches.
-template <typename Lane, typename T>
-inline constexpr Index mapped_rows = std::min<Index>(4, Index{cache_line} / Index{sizeof(Packet<Lane>)} /
+template <typename T>
+inline constexpr Index mapped_rows = std::min<Index>(4, Index{cache_line} / Index{sizeof(Packet<LaneOf<T>>)} /
                                                             (stored_in_pairs<T> ? 2 : 1));
 
 /// Packets of a row that is so narrow that its coefficients, K each, fit in half of the registers, and stay there for
@@ -2056,10 +2068,10 @@ template <std::size_t K>
 inline constexpr Index mapped_packets = packet_registers >= Index{8 * K} ? 4 : 0;
 
 /// Rows of that many packets, the first of them at `begin`. Apart from other rows, as one function for both was slower.
-template <typename Lane, typename F, typename T, typename Asking, typename Write>
+template <typename F, typename T, typename Asking, typename Write>
 [[gnu::noinline]] void map_narrow_rows(Index begin, Index rows, Index stride, const F f,
-                                       const Coefficients<Lane, F::coefficients>& table, T* out, const Asking ask,
-                                       const Write write) {
+                                       const CoefficientsOf<F, T>& table, T* out, const Asking ask, const Write write) {
+  using Lane = LaneOf<T>;
   constexpr Index W = width<Lane>, packets = mapped_packets<F::coefficients>;
   const auto of_lanes = each<packets>(
       [&](auto p) { return each<F::coefficients>([&](auto j) { return load<Lane>(table.values[j] + p * W); }); });
@@ -2072,19 +2084,19 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
   }
 }
 
-template <typename Lane, typename F, typename T, typename Asking, typename Write>
-[[gnu::flatten]] void map_rows(const Plan& plan, const Box& box, const F f,
-                               const Coefficients<Lane, F::coefficients>& table, T* out, const bool again,
-                               const Asking ask, const Write write) {
+template <typename F, typename T, typename Asking, typename Write>
+[[gnu::flatten]] void map_rows(const Plan& plan, const Box& box, const F f, const CoefficientsOf<F, T>& table, T* out,
+                               const bool may_repeat, const Asking ask, const Write write) {
+  using Lane = LaneOf<T>;
   constexpr int K = F::coefficients;
   const Index inner = plan.shape.inner, lanes = plan.fold * box.channels() * inner;
   const Index stride = plan.fold * plan.shape.channels * inner;
   const bool lane_a_channel = lanes == box.channels();  // then nothing is spread
-  Coefficients<Lane, K> spread_table;
+  CoefficientsOf<F, T> spread_table;
   for (int k = 0; k < K && !lane_a_channel; ++k) {
     spread(table.values[k], box.channels(), inner, plan.fold, spread_table.values[k]);
   }
-  const Coefficients<Lane, K>& lane_table = lane_a_channel ? table : spread_table;
+  const CoefficientsOf<F, T>& lane_table = lane_a_channel ? table : spread_table;
   const Index begin = plan.shape.offset(box.outer_begin, box.channel_begin, 0);
   const Index rows = (box.outer_end - box.outer_begin) / plan.fold;
   const Index rest = (box.outer_end - box.outer_begin) % plan.fold * box.channels() * inner;  // lanes
@@ -2098,7 +2110,7 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
     const auto ask_for = [=](Index l) {
       for (Index at = first + l, k = 0; k < height; ++k, at += stride) ask(f, out, at);
     };
-    for_each_packet_of<Lane>(out + first, tile_lanes, Write::streamed, map, again, ask_for);
+    for_each_packet_of(out + first, tile_lanes, Write::streamed, map, may_repeat, ask_for);
   };
   using Single = std::integral_constant<Index, 1>;
   Index r = 0;
@@ -2109,7 +2121,7 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
       r = rows;
     }
   }
-  constexpr Index height = Write::streamed ? 1 : mapped_rows<Lane, T>;  // rows may be aligned each in its own way
+  constexpr Index height = Write::streamed ? 1 : mapped_rows<T>;  // rows may be aligned each in its own way
   for (; !plan.beyond_cache && r + height <= rows; r += height) {
     tile(r, std::integral_constant<Index, height>{}, lanes);
   }
@@ -2117,10 +2129,10 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
   if (rest > 0) tile(rows, Single{}, rest);
 }
 
-template <typename Lane, typename F, typename T, typename Asking, typename Write>
-[[gnu::flatten]] void map_runs(const Plan& plan, const Box& box, const F f,
-                               const Coefficients<Lane, F::coefficients>& table, T* out, const bool last_to_first,
-                               const bool again, const Asking ask, const Write write) {
+template <typename F, typename T, typename Asking, typename Write>
+[[gnu::flatten]] void map_runs(const Plan& plan, const Box& box, const F f, const CoefficientsOf<F, T>& table, T* out,
+                               const bool last_to_first, const bool may_repeat, const Asking ask, const Write write) {
+  using Lane = LaneOf<T>;
   constexpr int K = F::coefficients;
   const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
   const Index channels = box.channels(), inner = plan.shape.inner;
@@ -2134,7 +2146,7 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
         write(out + first + l, f(first + l, of_channel, e), e);
       };
       const auto ask_for = [=](Index l) { ask(f, out, first + l); };
-      for_each_packet_of<Lane>(out + first, run, Write::streamed, map, again, ask_for);
+      for_each_packet_of(out + first, run, Write::streamed, map, may_repeat, ask_for);
     }
   }
 }
@@ -2142,12 +2154,14 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
 /// The pass over long runs of one block in the company of sums over another: wherever some of the other's elements have
 /// been summed, as many of this one's are mapped. Sums keep the processor busy and this keeps memory busy, so the two
 /// together take little longer than one of them.
-template <typename Lane, typename F, typename T, typename Write>
+template <typename F, typename T, typename Write>
 class MapBeside {
+  using Lane = LaneOf<T>;
+
  public:
   /// distance: from an element of the block that is mapped to the one of the block that is summed. table: [K][channels]
   /// of the block that is mapped.
-  MapBeside(const F& f, const Coefficients<Lane, F::coefficients>& table, T* out, Index distance)
+  MapBeside(const F& f, const CoefficientsOf<F, T>& table, T* out, Index distance)
       : f_(f), table_(table), out_(out), distance_(distance) {}
 
   /// For channel c of the blocks: a functor of the elements [offset, offset + count) that have been summed.
@@ -2163,20 +2177,20 @@ class MapBeside {
 
  private:
   F f_;
-  const Coefficients<Lane, F::coefficients>& table_;
+  const CoefficientsOf<F, T>& table_;
   T* out_;
   Index distance_;
 };
 
 /// out = f over the box. O(values); reads what f reads, writes the box of out once.
-template <typename Lane, typename F, typename T>
-void map_box(const Plan& plan, const Box& box, const F& f, const Coefficients<Lane, F::coefficients>& table, T* out,
+template <typename F, typename T>
+void map_box(const Plan& plan, const Box& box, const F& f, const CoefficientsOf<F, T>& table, T* out,
              const Movement& movement) {
   const auto map = [&](auto asking, auto write) {
     if (plan.rows) {
-      map_rows(plan, box, f, table, out, movement.again, asking, write);
+      map_rows(plan, box, f, table, out, movement.may_repeat, asking, write);
     } else {
-      map_runs(plan, box, f, table, out, movement.last_to_first, movement.again, asking, write);
+      map_runs(plan, box, f, table, out, movement.last_to_first, movement.may_repeat, asking, write);
     }
   };
   const Ask ask{movement.next, movement.next_out};
@@ -2252,8 +2266,7 @@ struct EvalNumbers {
 
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
-    // Lanes beyond a part would be wide with eps 0.
-    const auto invstd = keep(inverse_root(load<double>(var + c, extent) + Packet<double>::all(eps)), extent);
+    const auto invstd = inverse_root(load<double>(var + c, extent) + Packet<double>::all(eps));
     const auto scale = numbers_or(1, weight, c, extent) * invstd;
     return {numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
   }
@@ -2274,8 +2287,9 @@ inline Packet<double> leave_room(Packet<double> sizes) { return at_most(sizes, P
 inline Packet<double> range_size(Packet<double> number) { return abs(number) * Packet<double>::all(0x1p-25); }
 
 /// Normalises about a mean that is a number of the layer's type: eval mode.
-template <typename T, typename Lane>
+template <typename T>
 struct NormalizeEval {
+  using Lane = LaneOf<T>;
   static constexpr int coefficients = 3;
   const T* x;
 
@@ -2297,8 +2311,9 @@ struct NormalizeEval {
 };
 
 /// Normalises about a mean known to twice the lane's precision, hi + lo: training.
-template <typename T, typename Lane>
-struct NormalizeTraining : NormalizeEval<T, Lane> {
+template <typename T>
+struct NormalizeTraining : NormalizeEval<T> {
+  using Lane = LaneOf<T>;
   static constexpr int coefficients = 4;
 
   template <typename Factors, typename Extent>
@@ -2311,7 +2326,7 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
   }
   static std::array<Lane, 4> copying() { return {0, 0, 1, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
-    return NormalizeEval<T, Lane>::fits(n) * keeps_digits(n.mean - rounded<Lane>(n.mean));
+    return NormalizeEval<T>::fits(n) * keeps_digits(n.mean - rounded<Lane>(n.mean));
   }
 };
 
@@ -2477,18 +2492,16 @@ struct PacketSums {
   friend PacketSums operator+(const PacketSums& a, const PacketSums& b) { return {a.u + b.u, a.uv + b.uv}; }
 };
 
-template <typename Term>
-void add_row(PacketSums& sums, const Term& term, Index r) {
-  const Packet<double> u = term.u(r);
-  sums = {sums.u + u, fma(u, term.v(r, u), sums.uv)};
-}
 /// Sums over `rows` rows, from row r on: one chain of additions.
 template <typename Term>
 PacketSums sum_chain(const Term& term, Index r, Index rows) {
-  const Packet<double> u = term.u(r);
-  PacketSums sums{u, u * term.v(r, u)};
-  for (Index k = 1; k < rows; ++k) add_row(sums, term, r + k);
-  return sums;
+  Packet<double> u = term.u(r), uv = u * term.v(r, u);
+  for (Index k = 1; k < rows; ++k) {
+    const Packet<double> next = term.u(r + k);
+    uv = fma(next, term.v(r + k, next), uv);
+    u = u + next;
+  }
+  return {u, uv};
 }
 
 /// Sums over a tile of rows, from row r on: two chains of four. Chains of two or of eight were up to a third slower.
@@ -2521,9 +2534,13 @@ std::array<PacketSums, sizeof...(k)> sum_strip(Asking& ahead, const ColumnAt& co
   const auto columns = std::array{column_at(l + Index{k} * W, extent)...};
   ahead.ask_row(columns[0], r, l, l * rows, lanes);
   std::array<PacketSums, sizeof...(k)> sums{sum_chain(columns[k], r, 1)...};
+  const auto add = [](PacketSums& sum, const auto& column, Index row) {
+    const Packet<double> u = column.u(row);
+    sum = {sum.u + u, fma(u, column.v(row, u), sum.uv)};
+  };
   for (Index row = r + 1; row < r + rows; ++row) {
     ahead.ask_row(columns[0], r, l, l * rows + (row - r) * lanes, lanes);
-    (add_row(sums[k], columns[k], row), ...);
+    (add(sums[k], columns[k], row), ...);
   }
   return sums;
 }
@@ -3077,8 +3094,9 @@ template <typename Scalar>
 }
 
 /// The gradient of a training forward.
-template <typename T, typename Lane>
+template <typename T>
 struct GradientTraining {
+  using Lane = LaneOf<T>;
   static constexpr int coefficients = 4;
   const T* x;
   const T* dy;
@@ -3108,8 +3126,9 @@ struct GradientTraining {
 };
 
 /// The gradient of an eval forward.
-template <typename T, typename Lane>
+template <typename T>
 struct GradientEval {
+  using Lane = LaneOf<T>;
   static constexpr int coefficients = 1;
   const T* dy;
 
@@ -3170,7 +3189,7 @@ class BlockMap {
 
   template <typename T>
   void operator()(const Plan& plan, const Box& box, T* out, const Movement& movement) const {
-    map_box<Lane>(plan, box, f_, table_, out, movement);
+    map_box(plan, box, f_, table_, out, movement);
     if (!all_fit_) map_wide_channels(plan, box, out);
   }
 
@@ -3179,7 +3198,7 @@ class BlockMap {
   /// The same as company for sums over a block `distance` elements further on.
   template <typename Write, typename T>
   auto beside(T* out, Index distance) const {
-    return MapBeside<Lane, F, T, Write>(f_, table_, out, distance);
+    return MapBeside<F, T, Write>(f_, table_, out, distance);
   }
 
  private:
@@ -3387,14 +3406,14 @@ inline constexpr Index parallel_bytes = 128 * 1024;  // of x, from where on thre
 using Scratch = std::vector<double>;
 
 template <typename Device>
-bool worth_threads(const Device& device, const Plan& plan, Index value_bytes) {
-  return threads_of(device) > 1 && plan.shape.size() * value_bytes >= parallel_bytes;
+bool worth_threads(const Device& device, const Plan& plan) {
+  return threads_of(device) > 1 && plan.bytes() >= parallel_bytes;
 }
 
 /// Doubles of scratch that reduce() wants: [chunks][2][C], or none on one thread.
 template <typename Device>
-Index scratch_size(const Device& device, const Plan& plan, Index value_bytes) {
-  return worth_threads(device, plan, value_bytes) ? 2 * plan.chunks * plan.shape.channels : 0;
+Index scratch_size(const Device& device, const Plan& plan) {
+  return worth_threads(device, plan) ? 2 * plan.chunks * plan.shape.channels : 0;
 }
 
 /// Merges the numbers of a block's other chunks with those of its first, in a and b: [channels of the block]. They come
@@ -3436,9 +3455,8 @@ void reduce_block(const Plan& plan, Index block, const R& r, double* a, double* 
 
 /// a and b of all channels, in the same order as block by block, so with the same bits. O(values).
 template <typename Device, typename R>
-void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
-            Scratch& scratch) {
-  if (!worth_threads(device, plan, value_bytes)) {
+void reduce(const Device& device, const Plan& plan, const R& r, double* a, double* b, Scratch& scratch) {
+  if (!worth_threads(device, plan)) {
     for (Index block = 0; block < plan.blocks; ++block) reduce_block(plan, block, r, a, b);
     return;
   }
@@ -3466,9 +3484,9 @@ void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& 
 /// map(start)(box) for all boxes, `start` being the first of the same block. map(start) must be callable from many
 /// threads at once. O(values).
 template <typename Device, typename Map>
-void map_all(const Device& device, const Plan& plan, Index value_bytes, bool last_to_first, const Map& map) {
+void map_all(const Device& device, const Plan& plan, bool last_to_first, const Map& map) {
   const Index chunks = plan.chunks, blocks = plan.blocks;
-  if (!worth_threads(device, plan, value_bytes)) {
+  if (!worth_threads(device, plan)) {
     const auto order = [&](Index k, Index count) { return last_to_first ? count - 1 - k : k; };
     for (Index b = 0; b < blocks; ++b) {
       const auto map_block = map(plan.box(order(b, blocks), 0));
@@ -3491,8 +3509,8 @@ void map_all(const Device& device, const Plan& plan, Index value_bytes, bool las
 
 /// Whether threads share the chunks of a block, as blocks are too few for all of them.
 template <typename Device>
-bool shares_chunks(const Device& device, const Plan& plan, Index value_bytes) {
-  return worth_threads(device, plan, value_bytes) && plan.chunks > 1 && plan.blocks < 8 * threads_of(device);
+bool shares_chunks(const Device& device, const Plan& plan) {
+  return worth_threads(device, plan) && plan.chunks > 1 && plan.blocks < 8 * threads_of(device);
 }
 
 /// Whether chunks of a block that has been reduced are mapped from the last one back, as what was read last is still in
@@ -3506,13 +3524,13 @@ bool maps_back(const Plan& plan) {
 /// Reduces, then finish(channel_begin, channel_end), then maps: a block at a time where one thread can have a whole
 /// block.
 template <typename Device, typename R, typename Finish, typename Map>
-void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
-                    Scratch& scratch, const Finish& finish, const Map& map) {
+void reduce_and_map(const Device& device, const Plan& plan, const R& r, double* a, double* b, Scratch& scratch,
+                    const Finish& finish, const Map& map) {
   const bool back = maps_back<R>(plan);
-  if (shares_chunks(device, plan, value_bytes)) {
-    reduce(device, plan, value_bytes, r, a, b, scratch);
+  if (shares_chunks(device, plan)) {
+    reduce(device, plan, r, a, b, scratch);
     finish(Index{0}, plan.shape.channels);
-    return map_all(device, plan, value_bytes, back, map);
+    return map_all(device, plan, back, map);
   }
   const auto work = [&](Index block) {
     reduce_block(plan, block, r, a, b);
@@ -3521,7 +3539,7 @@ void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, c
     const auto map_block = map(start);
     for (Index k = 0; k < plan.chunks; ++k) map_block(plan.box(block, back ? plan.chunks - 1 - k : k));
   };
-  if (worth_threads(device, plan, value_bytes)) return for_each_item(device, plan.blocks, work);
+  if (worth_threads(device, plan)) return for_each_item(device, plan.blocks, work);
   for (Index block = 0; block < plan.blocks; ++block) work(block);
 }
 
@@ -3548,8 +3566,8 @@ struct InCompany {
 /// not, which costs less than is gained where memory is slow: backward of 32x64x56x56 and 8x64x112x112 took a fifth to
 /// a quarter less on AMD's Zen 3, 8x64x56x56 a tenth or more, and 1x64x56x56, in cache, an eighth more.
 template <typename R>
-bool gains_beside(const Plan& plan, Index value_bytes) {
-  return R::inputs == 1 || plan.shape.size() * value_bytes > crowded_bytes;
+bool gains_beside(const Plan& plan) {
+  return R::inputs == 1 || plan.bytes() > crowded_bytes;
 }
 
 /// Whether blocks can be mapped beside sums of the next: there are several, of long runs, and what is streamed in whole
@@ -3614,10 +3632,10 @@ class BlockBehind {
 
 /// As reduce_and_map(), with the same bits, for a reduction that takes company. O(values).
 template <typename Device, typename R, typename Finish, typename F, typename T, typename Numbers>
-void reduce_and_map_beside(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
-                           Scratch& scratch, const Finish& finish, const Mapping<F, T, Numbers>& map) {
-  if (shares_chunks(device, plan, value_bytes) || !gains_beside<R>(plan, value_bytes) || !can_map_beside(plan, map)) {
-    return reduce_and_map(device, plan, value_bytes, r, a, b, scratch, finish, map);
+void reduce_and_map_beside(const Device& device, const Plan& plan, const R& r, double* a, double* b, Scratch& scratch,
+                           const Finish& finish, const Mapping<F, T, Numbers>& map) {
+  if (shares_chunks(device, plan) || !gains_beside<R>(plan) || !can_map_beside(plan, map)) {
+    return reduce_and_map(device, plan, r, a, b, scratch, finish, map);
   }
   const auto work = [&](auto next) {
     BlockBehind<F, T, Numbers> behind(map);
@@ -3636,7 +3654,7 @@ void reduce_and_map_beside(const Device& device, const Plan& plan, Index value_b
     }
     behind.map_alone();
   };
-  if (worth_threads(device, plan, value_bytes)) return share_items(device, plan.blocks, false, work);
+  if (worth_threads(device, plan)) return share_items(device, plan.blocks, false, work);
   share_items(Eigen::DefaultDevice{}, plan.blocks, false, work);
 }
 
@@ -3925,7 +3943,7 @@ struct GradientSums {
 template <typename Device, typename T>
 Index scratch_doubles(const Device& device, const ChannelView<T>& x) {
   if (x.size() == 0) return 0;
-  return detail::scratch_size(device, detail::plan_reduction(x.shape, sizeof(T)), sizeof(T));
+  return detail::scratch_size(device, detail::plan_reduction(x.shape, sizeof(T)));
 }
 
 // ----------------------------------------------------------------------------------------------------------- training
@@ -3937,7 +3955,7 @@ void batch_moments(const Device& device, const ChannelView<const T>& x, const Ba
                    Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const detail::MomentsReduction<T> reduction{x.data};
-  detail::reduce(device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch);
+  detail::reduce(device, plan, reduction, statistics.mean, statistics.m2, scratch);
 }
 
 /// Between the halves: invstd from m2, for channels [begin, end) of n values each, n above correction and eps at least
@@ -3961,8 +3979,8 @@ template <typename T, typename Scalar>
 auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, const BatchStatistics& statistics,
                    const Affine<Scalar>& affine, const ChannelView<T>& y, bool after_reduction) {
   const bool in_place = x.data == y.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, after_reduction);
-  const detail::NormalizeTraining<T, detail::LaneOf<T>> f{{x.data}};
+  const auto movement = detail::movement_of(plan, 1, in_place, after_reduction);
+  const detail::NormalizeTraining<T> f{{x.data}};
   const detail::TrainingNumbers<Scalar> numbers{statistics.mean, statistics.invstd, affine.weight, affine.bias};
   return detail::mapping(plan, f, y.data, movement, numbers);
 }
@@ -3973,8 +3991,8 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
                     const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx, bool after_reduction) {
   const bool in_place = dy.data == dx.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, after_reduction);
-  const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
+  const auto movement = detail::movement_of(plan, 2, in_place, after_reduction);
+  const detail::GradientTraining<T> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
   const detail::GradientNumbers<Scalar> numbers{
       statistics.mean, statistics.invstd, affine.weight, sums.dy, sums.dy_dev, 1 / n, 1 / (n - correction)};
@@ -3988,7 +4006,7 @@ template <typename Device, typename T, typename Scalar>
 void normalize(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
                const Affine<Scalar>& affine, const ChannelView<T>& y) {
   const auto plan = detail::plan_map(x.shape, sizeof(T), x.data == y.data);
-  detail::map_all(device, plan, sizeof(T), false, internal::normalisation(plan, x, statistics, affine, y, false));
+  detail::map_all(device, plan, false, internal::normalisation(plan, x, statistics, affine, y, false));
 }
 
 /// A training forward: fills the statistics of x, then y. y may be x.
@@ -3999,13 +4017,13 @@ void training_forward(const Device& device, const ChannelView<const T>& x, const
   const auto finish = [&](Index begin, Index end) {
     batch_invstd(begin, end, x.shape.per_channel(), eps, correction, statistics);
   };
-  if (detail::maps_apart(plan, sizeof(T), x.data == y.data)) {
+  if (detail::maps_apart(plan, x.data == y.data)) {
     batch_moments(device, x, statistics, scratch);
     finish(0, x.shape.channels);
     return normalize(device, x, statistics, affine, y);
   }
   const detail::MomentsReduction<T> reduction{x.data};
-  detail::reduce_and_map_beside(device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch, finish,
+  detail::reduce_and_map_beside(device, plan, reduction, statistics.mean, statistics.m2, scratch, finish,
                                 internal::normalisation(plan, x, statistics, affine, y, true));
 }
 
@@ -4016,7 +4034,7 @@ void gradient_sums(const Device& device, const ChannelView<const T>& x, const Ch
                    const BatchStatistics& statistics, const GradientSums& sums, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const auto find = [&](const auto& reduction) {
-    detail::reduce(device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch);
+    detail::reduce(device, plan, reduction, sums.dy, sums.dy_dev, scratch);
   };
   if (statistics.m2 == nullptr) {
     find(detail::GradientReduction<T, false>{x.data, dy.data, statistics.mean, nullptr});
@@ -4031,7 +4049,7 @@ void input_gradient(const Device& device, const ChannelView<const T>& x, const C
                     const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx) {
   const auto plan = detail::plan_map(x.shape, sizeof(T), dy.data == dx.data);
-  detail::map_all(device, plan, sizeof(T), false,
+  detail::map_all(device, plan, false,
                   internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, false));
 }
 
@@ -4043,13 +4061,13 @@ void training_backward(const Device& device, const ChannelView<const T>& x, cons
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const bool m2_is_missing = detail::sums_from_zero<T> && statistics.m2 == nullptr;
-  if (m2_is_missing || detail::maps_apart(plan, sizeof(T), dy.data == dx.data)) {
+  if (m2_is_missing || detail::maps_apart(plan, dy.data == dx.data)) {
     gradient_sums(device, x, dy, statistics, sums, scratch);
     return input_gradient(device, x, dy, statistics, affine, correction, sums, dx);
   }
   const detail::GradientReduction<T> reduction{x.data, dy.data, statistics.mean, statistics.m2};
   detail::reduce_and_map_beside(
-      device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch, [](Index, Index) {},
+      device, plan, reduction, sums.dy, sums.dy_dev, scratch, [](Index, Index) {},
       internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, true));
 }
 
@@ -4061,10 +4079,10 @@ void eval_forward(const Device& device, const ChannelView<const T>& x, const Sca
                   double eps, const Affine<Scalar>& affine, const ChannelView<T>& y) {
   const bool in_place = x.data == y.data;
   const auto plan = detail::plan_map(x.shape, sizeof(T), in_place);
-  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
-  const detail::NormalizeEval<T, detail::LaneOf<T>> f{x.data};
+  const auto movement = detail::movement_of(plan, 1, in_place, false);
+  const detail::NormalizeEval<T> f{x.data};
   const detail::EvalNumbers<Scalar> numbers{mean, var, eps, affine.weight, affine.bias};
-  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, y.data, movement, numbers));
+  detail::map_all(device, plan, false, detail::mapping(plan, f, y.data, movement, numbers));
 }
 
 /// dx = dy * weight / sqrt(var + eps), with var [C] as the layer keeps it. dx may be dy.
@@ -4073,10 +4091,10 @@ void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, c
                          const Affine<Scalar>& affine, const ChannelView<T>& dx) {
   const bool in_place = dy.data == dx.data;
   const auto plan = detail::plan_map(dy.shape, sizeof(T), in_place);
-  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
-  const detail::GradientEval<T, detail::LaneOf<T>> f{dy.data};
+  const auto movement = detail::movement_of(plan, 1, in_place, false);
+  const detail::GradientEval<T> f{dy.data};
   const detail::EvalNumbers<Scalar> numbers{nullptr, var, eps, affine.weight, nullptr};
-  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, dx.data, movement, numbers));
+  detail::map_all(device, plan, false, detail::mapping(plan, f, dx.data, movement, numbers));
 }
 
 }}}  // namespace tensornorm::v0::functional

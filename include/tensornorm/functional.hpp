@@ -48,7 +48,7 @@ struct GradientSums {
 template <typename Device, typename T>
 Index scratch_doubles(const Device& device, const ChannelView<T>& x) {
   if (x.size() == 0) return 0;
-  return detail::scratch_size(device, detail::plan_reduction(x.shape, sizeof(T)), sizeof(T));
+  return detail::scratch_size(device, detail::plan_reduction(x.shape, sizeof(T)));
 }
 
 // ----------------------------------------------------------------------------------------------------------- training
@@ -60,7 +60,7 @@ void batch_moments(const Device& device, const ChannelView<const T>& x, const Ba
                    Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const detail::MomentsReduction<T> reduction{x.data};
-  detail::reduce(device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch);
+  detail::reduce(device, plan, reduction, statistics.mean, statistics.m2, scratch);
 }
 
 /// Between the halves: invstd from m2, for channels [begin, end) of n values each, n above correction and eps at least
@@ -84,8 +84,8 @@ template <typename T, typename Scalar>
 auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, const BatchStatistics& statistics,
                    const Affine<Scalar>& affine, const ChannelView<T>& y, bool after_reduction) {
   const bool in_place = x.data == y.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, after_reduction);
-  const detail::NormalizeTraining<T, detail::LaneOf<T>> f{{x.data}};
+  const auto movement = detail::movement_of(plan, 1, in_place, after_reduction);
+  const detail::NormalizeTraining<T> f{{x.data}};
   const detail::TrainingNumbers<Scalar> numbers{statistics.mean, statistics.invstd, affine.weight, affine.bias};
   return detail::mapping(plan, f, y.data, movement, numbers);
 }
@@ -96,8 +96,8 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
                     const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx, bool after_reduction) {
   const bool in_place = dy.data == dx.data;
-  const auto movement = detail::movement_of(plan, sizeof(T), 2, in_place, after_reduction);
-  const detail::GradientTraining<T, detail::LaneOf<T>> f{x.data, dy.data};
+  const auto movement = detail::movement_of(plan, 2, in_place, after_reduction);
+  const detail::GradientTraining<T> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
   const detail::GradientNumbers<Scalar> numbers{
       statistics.mean, statistics.invstd, affine.weight, sums.dy, sums.dy_dev, 1 / n, 1 / (n - correction)};
@@ -111,7 +111,7 @@ template <typename Device, typename T, typename Scalar>
 void normalize(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
                const Affine<Scalar>& affine, const ChannelView<T>& y) {
   const auto plan = detail::plan_map(x.shape, sizeof(T), x.data == y.data);
-  detail::map_all(device, plan, sizeof(T), false, internal::normalisation(plan, x, statistics, affine, y, false));
+  detail::map_all(device, plan, false, internal::normalisation(plan, x, statistics, affine, y, false));
 }
 
 /// A training forward: fills the statistics of x, then y. y may be x.
@@ -122,13 +122,13 @@ void training_forward(const Device& device, const ChannelView<const T>& x, const
   const auto finish = [&](Index begin, Index end) {
     batch_invstd(begin, end, x.shape.per_channel(), eps, correction, statistics);
   };
-  if (detail::maps_apart(plan, sizeof(T), x.data == y.data)) {
+  if (detail::maps_apart(plan, x.data == y.data)) {
     batch_moments(device, x, statistics, scratch);
     finish(0, x.shape.channels);
     return normalize(device, x, statistics, affine, y);
   }
   const detail::MomentsReduction<T> reduction{x.data};
-  detail::reduce_and_map_beside(device, plan, sizeof(T), reduction, statistics.mean, statistics.m2, scratch, finish,
+  detail::reduce_and_map_beside(device, plan, reduction, statistics.mean, statistics.m2, scratch, finish,
                                 internal::normalisation(plan, x, statistics, affine, y, true));
 }
 
@@ -139,7 +139,7 @@ void gradient_sums(const Device& device, const ChannelView<const T>& x, const Ch
                    const BatchStatistics& statistics, const GradientSums& sums, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const auto find = [&](const auto& reduction) {
-    detail::reduce(device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch);
+    detail::reduce(device, plan, reduction, sums.dy, sums.dy_dev, scratch);
   };
   if (statistics.m2 == nullptr) {
     find(detail::GradientReduction<T, false>{x.data, dy.data, statistics.mean, nullptr});
@@ -154,7 +154,7 @@ void input_gradient(const Device& device, const ChannelView<const T>& x, const C
                     const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx) {
   const auto plan = detail::plan_map(x.shape, sizeof(T), dy.data == dx.data);
-  detail::map_all(device, plan, sizeof(T), false,
+  detail::map_all(device, plan, false,
                   internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, false));
 }
 
@@ -166,13 +166,13 @@ void training_backward(const Device& device, const ChannelView<const T>& x, cons
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
   const auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const bool m2_is_missing = detail::sums_from_zero<T> && statistics.m2 == nullptr;
-  if (m2_is_missing || detail::maps_apart(plan, sizeof(T), dy.data == dx.data)) {
+  if (m2_is_missing || detail::maps_apart(plan, dy.data == dx.data)) {
     gradient_sums(device, x, dy, statistics, sums, scratch);
     return input_gradient(device, x, dy, statistics, affine, correction, sums, dx);
   }
   const detail::GradientReduction<T> reduction{x.data, dy.data, statistics.mean, statistics.m2};
   detail::reduce_and_map_beside(
-      device, plan, sizeof(T), reduction, sums.dy, sums.dy_dev, scratch, [](Index, Index) {},
+      device, plan, reduction, sums.dy, sums.dy_dev, scratch, [](Index, Index) {},
       internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, true));
 }
 
@@ -184,10 +184,10 @@ void eval_forward(const Device& device, const ChannelView<const T>& x, const Sca
                   double eps, const Affine<Scalar>& affine, const ChannelView<T>& y) {
   const bool in_place = x.data == y.data;
   const auto plan = detail::plan_map(x.shape, sizeof(T), in_place);
-  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
-  const detail::NormalizeEval<T, detail::LaneOf<T>> f{x.data};
+  const auto movement = detail::movement_of(plan, 1, in_place, false);
+  const detail::NormalizeEval<T> f{x.data};
   const detail::EvalNumbers<Scalar> numbers{mean, var, eps, affine.weight, affine.bias};
-  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, y.data, movement, numbers));
+  detail::map_all(device, plan, false, detail::mapping(plan, f, y.data, movement, numbers));
 }
 
 /// dx = dy * weight / sqrt(var + eps), with var [C] as the layer keeps it. dx may be dy.
@@ -196,10 +196,10 @@ void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, c
                          const Affine<Scalar>& affine, const ChannelView<T>& dx) {
   const bool in_place = dy.data == dx.data;
   const auto plan = detail::plan_map(dy.shape, sizeof(T), in_place);
-  const auto movement = detail::movement_of(plan, sizeof(T), 1, in_place, false);
-  const detail::GradientEval<T, detail::LaneOf<T>> f{dy.data};
+  const auto movement = detail::movement_of(plan, 1, in_place, false);
+  const detail::GradientEval<T> f{dy.data};
   const detail::EvalNumbers<Scalar> numbers{nullptr, var, eps, affine.weight, nullptr};
-  detail::map_all(device, plan, sizeof(T), false, detail::mapping(plan, f, dx.data, movement, numbers));
+  detail::map_all(device, plan, false, detail::mapping(plan, f, dx.data, movement, numbers));
 }
 
 }}}  // namespace tensornorm::v0::functional

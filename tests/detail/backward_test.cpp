@@ -44,7 +44,7 @@ void check_gradient() {
     f.dy = tensors.dy;
     if constexpr (is_training<F>) f.x = tensors.x;
     const auto map = block_map<F, Lane>(f, box.channel_begin, box.channels(), any_numbers);
-    map(plan, box, dx, Movement{turn % 8 < 4, 0, true});
+    map(plan, box, dx, Movement{turn % 8 < 4, true});
     int wrong = memory_dx.clean() ? 0 : 1;
     for_each_element(plan.shape, box, [&](Index c, Index at) {
       const auto number = [](double value) { return static_cast<long double>(value); };
@@ -83,8 +83,8 @@ void check_wide(bool rows, double scale, double slope, double dy_size) {
   F f{};
   f.dy = dy.data();
   if constexpr (is_training<F>) f.x = x.data();
-  block_map<F, float>(f, 0, 5, wide)(plan, whole(shape), dx.data(), {false, 0, false});
-  block_map<F, float>(f, 0, 5, any_numbers)(plan, whole(shape), usual.data(), {false, 0, false});
+  block_map<F, float>(f, 0, 5, wide)(plan, whole(shape), dx.data(), {});
+  block_map<F, float>(f, 0, 5, any_numbers)(plan, whole(shape), usual.data(), {});
   int wrong = 0;
   for_each_element(shape, whole(shape), [&](Index c, Index at) {
     const auto i = static_cast<std::size_t>(at);
@@ -102,18 +102,18 @@ void check_wide(bool rows, double scale, double slope, double dy_size) {
   CHECK(wrong == 0);
   std::vector<float> in_place = dy;
   f.dy = in_place.data();
-  block_map<F, float>(f, 0, 5, wide)(plan, whole(shape), in_place.data(), {false, 0, true});
+  block_map<F, float>(f, 0, 5, wide)(plan, whole(shape), in_place.data(), {false, true});
   CHECK(same_bits(in_place, dx));
 }
 
 }  // namespace
 
-TEST_CASE("backward: training, float") { check_gradient<GradientTraining<float, float>, float>(); }
-TEST_CASE("backward: training, double") { check_gradient<GradientTraining<double, double>, double>(); }
-TEST_CASE("backward: training, half") { check_gradient<GradientTraining<half, float>, half>(); }
-TEST_CASE("backward: training, bfloat16") { check_gradient<GradientTraining<bfloat16, float>, bfloat16>(); }
-TEST_CASE("backward: eval, float") { check_gradient<GradientEval<float, float>, float>(); }
-TEST_CASE("backward: eval, double") { check_gradient<GradientEval<double, double>, double>(); }
+TEST_CASE("backward: training, float") { check_gradient<GradientTraining<float>, float>(); }
+TEST_CASE("backward: training, double") { check_gradient<GradientTraining<double>, double>(); }
+TEST_CASE("backward: training, half") { check_gradient<GradientTraining<half>, half>(); }
+TEST_CASE("backward: training, bfloat16") { check_gradient<GradientTraining<bfloat16>, bfloat16>(); }
+TEST_CASE("backward: eval, float") { check_gradient<GradientEval<float>, float>(); }
+TEST_CASE("backward: eval, double") { check_gradient<GradientEval<double>, double>(); }
 
 TEST_CASE("backward: the numbers of a training backward, with and without weight") {
   constexpr Index channels = 11;
@@ -139,15 +139,14 @@ TEST_CASE("backward: the second half of the mean is not lost") {
   const std::vector<float> x(37, 16777216), dy(37, 3);
   std::vector<float> dx(37);
   const auto numbers = [](Index) { return NumbersOfOne{16777217.25, 1, 5, 1024}; };
-  using F = GradientTraining<float, float>;
-  block_map<F, float>(F{x.data(), dy.data()}, 0, 1, numbers)(runs_of(shape), whole(shape), dx.data(),
-                                                             {false, 0, false});
+  using F = GradientTraining<float>;
+  block_map<F, float>(F{x.data(), dy.data()}, 0, 1, numbers)(runs_of(shape), whole(shape), dx.data(), {});
   for (const float value : dx) CHECK(value == 3 + 1.25f * 1024 - 5);
 }
 
 TEST_CASE("backward: each of a channel's numbers can be what does not fit") {
-  using Training = GradientTraining<float, float>;
-  using Eval = GradientEval<float, float>;
+  using Training = GradientTraining<float>;
+  using Eval = GradientEval<float>;
   REQUIRE(fits<Training>({1e30, 1e38, 1e38, 1e38}));
   REQUIRE(fits<Eval>({1, 1e38, 1, 1}));
   CHECK_FALSE(fits<Training>({1e32, 1, 1, 1}));  // x - mean may overflow
@@ -171,9 +170,9 @@ TEST_CASE("backward: each of a channel's numbers can be what does not fit") {
 
 TEST_CASE("backward: channels beyond float are computed in double") {
   for (const bool rows : {false, true}) {
-    check_wide<GradientTraining<float, float>>(rows, 1e40, 0.5, 1e-10);  // scale is infinite in float
-    check_wide<GradientTraining<float, float>>(rows, 1, 1e-42, 1);       // slope is subnormal
-    check_wide<GradientEval<float, float>>(rows, 1e40, 0, 1e-10);
-    check_wide<GradientEval<float, float>>(rows, 1e-41, 0, 1e10);
+    check_wide<GradientTraining<float>>(rows, 1e40, 0.5, 1e-10);  // scale is infinite in float
+    check_wide<GradientTraining<float>>(rows, 1, 1e-42, 1);       // slope is subnormal
+    check_wide<GradientEval<float>>(rows, 1e40, 0, 1e-10);
+    check_wide<GradientEval<float>>(rows, 1e-41, 0, 1e10);
   }
 }

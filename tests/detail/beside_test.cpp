@@ -46,9 +46,8 @@ struct Forward {
   explicit Forward(const Shape&) {}
 
   MomentsReduction<T> reduction(const T* x) const { return {x}; }
-  NormalizeTraining<T, LaneOf<T>> f(const T* x) const { return {{x}}; }
+  NormalizeTraining<T> f(const T* x) const { return {{x}}; }
   static NumbersOfOne numbers(double mean, double m2) { return {mean, 1 / std::sqrt(m2), 0.25}; }
-  /// As reduce_and_map() is told.
   static Index value_bytes(const Shape&) { return sizeof(T); }
 };
 
@@ -66,7 +65,7 @@ struct Backward {
     for (double& m : m2) m *= static_cast<double>(shape.per_channel());
   }
   GradientReduction<T> reduction(const T* dy) const { return {x.data(), dy, mean.data(), m2.data()}; }
-  GradientTraining<T, LaneOf<T>> f(const T* dy) const { return {x.data(), dy}; }
+  GradientTraining<T> f(const T* dy) const { return {x.data(), dy}; }
   static NumbersOfOne numbers(double sum_dy, double sum_dy_dev) { return {0.5, 1.5, sum_dy * 1e-3, sum_dy_dev * 1e-3}; }
   /// Of so many bytes that mapping beside is worth it.
   static Index value_bytes(const Shape& shape) { return crowded_bytes / shape.size() + 1; }
@@ -82,9 +81,9 @@ struct Case {
   Pass<T> pass{plan.shape};
 
   template <bool beside, typename Device>
-  Results run(const Device& device) const {
+  Results run(const Device& device) {
     const auto channels = static_cast<std::size_t>(plan.shape.channels);
-    const Index value_bytes = Pass<T>::value_bytes(plan.shape);
+    plan.value_bytes = Pass<T>::value_bytes(plan.shape);  // what is not asked before a plan is made
     Results of{std::vector<double>(channels), std::vector<double>(channels), {}};
     Lines<T> y(plan.shape.size(), offset);
     if (in_place) std::copy(x.begin(), x.end(), y.data());
@@ -93,17 +92,17 @@ struct Case {
       const auto channel = static_cast<std::size_t>(c);
       return Pass<T>::numbers(of.a[channel], of.b[channel]);
     });
-    const auto map = mapping(plan, pass.f(from), y.data(), Movement{streamed, 0, false}, numbers);
-    Scratch scratch(static_cast<std::size_t>(scratch_size(device, plan, value_bytes)));
+    const auto map = mapping(plan, pass.f(from), y.data(), Movement{streamed}, numbers);
+    Scratch scratch(static_cast<std::size_t>(scratch_size(device, plan)));
     std::vector<int> finished(channels);  // each channel's by one thread
     const auto finish = [&](Index begin, Index end) {
       for (Index c = begin; c < end; ++c) ++finished[static_cast<std::size_t>(c)];
     };
     const auto reduction = pass.reduction(from);
     if constexpr (beside) {
-      reduce_and_map_beside(device, plan, value_bytes, reduction, of.a.data(), of.b.data(), scratch, finish, map);
+      reduce_and_map_beside(device, plan, reduction, of.a.data(), of.b.data(), scratch, finish, map);
     } else {
-      reduce_and_map(device, plan, value_bytes, reduction, of.a.data(), of.b.data(), scratch, finish, map);
+      reduce_and_map(device, plan, reduction, of.a.data(), of.b.data(), scratch, finish, map);
     }
     CHECK(finished == std::vector<int>(channels, 1));
     of.y.resize(static_cast<std::size_t>(plan.shape.size()) * sizeof(T));
@@ -111,7 +110,7 @@ struct Case {
     return of;
   }
 
-  void check() const {
+  void check() {
     INFO("[" << plan.shape.outer << ", " << plan.shape.channels << ", " << plan.shape.inner << "], blocks of "
              << plan.block_channels << std::string(streamed ? ", streamed" : "")
              << std::string(in_place ? ", in place" : ""));
@@ -217,7 +216,7 @@ TEST_CASE("beside: channels that lanes of float cannot compute, that are summed 
 
 TEST_CASE("beside: of two inputs only where they leave the last cache, or crowd it") {
   const auto gains = [](const Shape& shape, auto reduction) {
-    return gains_beside<decltype(reduction)>(plan_reduction(shape, 4), 4);
+    return gains_beside<decltype(reduction)>(plan_reduction(shape, 4));
   };
   const Shape in_cache{1, 64, 56 * 56}, crowded{8, 64, 56 * 56}, beyond{32, 64, 56 * 56};
   for (const Shape& shape : {in_cache, crowded, beyond}) CHECK(gains(shape, MomentsReduction<float>{}));
@@ -229,8 +228,8 @@ TEST_CASE("beside: of two inputs only where they leave the last cache, or crowd 
 TEST_CASE("beside: blocks are mapped so where runs are long, and aligned if they are streamed") {
   alignas(cache_line) static float y[32];
   const auto goes_beside = [](const Plan& plan, float* out, bool streamed) {
-    const NormalizeTraining<float, float> f{};
-    return can_map_beside(plan, mapping(plan, f, out, Movement{streamed, 0, false}, 0));
+    const NormalizeTraining<float> f{};
+    return can_map_beside(plan, mapping(plan, f, out, Movement{streamed}, 0));
   };
   const Plan aligned = plan_of<float>({4, 6, 512}, 2), odd = plan_of<float>({4, 6, 513}, 2);
   CHECK(goes_beside(aligned, y, true));

@@ -63,7 +63,7 @@ class Case {
                                   : out_.place(size, offset);
     std::copy_n(values_.begin(), size, x);
     std::fill_n(out, size, value_of<T>(-77));
-    map_box<Lane>(plan, box, Affine<T, Lane>{x}, table_, out, movement);
+    map_box(plan, box, Affine<T, Lane>{x}, table_, out, movement);
     int wrong = std::equal(x, x + size, values_.begin()) ? 0 : 1;
     wrong += faults(plan, box, out, [](Index) { return value_of<T>(-77); });
     CHECK_MESSAGE(wrong == 0, to_text(plan, box), ", offset ", offset, movement.streamed ? ", streamed" : ", cached");
@@ -75,7 +75,7 @@ class Case {
     const Index size = plan.shape.size();
     T* const x = out_.place(size, offset);
     std::copy_n(values_.begin(), size, x);
-    map_box<Lane>(plan, box, Affine<T, Lane>{x}, table_, x, movement);
+    map_box(plan, box, Affine<T, Lane>{x}, table_, x, movement);
     const int wrong = faults(plan, box, x, [&](Index at) { return values_[static_cast<std::size_t>(at)]; });
     CHECK_MESSAGE(wrong == 0, to_text(plan, box), ", in place at offset ", offset);
     CHECK(out_.clean());
@@ -110,11 +110,11 @@ void check_all_walks() {
     ++turn;
     const Index offset = turn % 18 - 2;
     const bool streamed = turn / 18 % 2 == 0;  // at every offset, odd and even
-    const Movement movement{streamed, turn % 3 == 0 ? 0 : 1000 * (turn % 5), turn % 4 < 2};
+    const Movement movement{streamed, turn % 4 < 2, false, turn % 3 == 0 ? 0 : 1000 * (turn % 5)};
     any.check(plan, box, movement, offset);
-    any.check(plan, box, {!streamed, 0, false}, (offset + 7) % 16);
-    if (turn % 2 == 0) any.check(plan, box, {false, 0, false, 0, true}, offset);
-    if (turn % 5 == 0) any.check_in_place(plan, box, {false, 0, turn % 2 == 0}, turn % 16);
+    any.check(plan, box, {!streamed}, (offset + 7) % 16);
+    if (turn % 2 == 0) any.check(plan, box, {false, false, true}, offset);
+    if (turn % 5 == 0) any.check_in_place(plan, box, {false, turn % 2 == 0}, turn % 16);
   });
 }
 
@@ -145,9 +145,9 @@ TEST_CASE_TEMPLATE("elementwise: every offset of runs and rows, streamed and cac
     for (Index offset = -2; offset < 16; ++offset) {
       for (const bool streamed : {false, true}) {
         const Shape runs{3, 2, inner}, rows{5, inner, 1};
-        any.check(runs_of(runs), whole(runs), {streamed, 0, true}, offset);
-        any.check(rows_of(rows, 1), whole(rows), {streamed, 0, true}, offset);
-        any.check(rows_of(rows, 2), whole(rows), {streamed, 0, false}, offset);
+        any.check(runs_of(runs), whole(runs), {streamed, true}, offset);
+        any.check(rows_of(rows, 1), whole(rows), {streamed, true}, offset);
+        any.check(rows_of(rows, 2), whole(rows), {streamed}, offset);
       }
     }
   }
@@ -159,7 +159,8 @@ TEST_CASE("elementwise: rows of more channels than a block, part by part") {
     const Shape shape{19, channels, 1};
     const Plan plan(shape, 4, true, 1, block_lanes, 16, 1);
     for (Index block = 0; block < plan.blocks; ++block) {
-      for (Index chunk = 0; chunk < plan.chunks; ++chunk) any.check(plan, plan.box(block, chunk), {true, 64, true}, 5);
+      for (Index chunk = 0; chunk < plan.chunks; ++chunk)
+        any.check(plan, plan.box(block, chunk), {true, true, false, 64}, 5);
     }
   }
 }
@@ -173,8 +174,7 @@ TEST_CASE("elementwise: runs and rows end in whole packets where results may be 
       std::vector<float> out(2 * length);
       const Coefficients<float, 1> table{};
       std::vector<Index> offsets, prefetched;
-      map_box<float>(plan, whole(plan.shape), Trace{&offsets, &prefetched}, table, out.data(),
-                     {false, 0, false, 0, again});
+      map_box(plan, whole(plan.shape), Trace{&offsets, &prefetched}, table, out.data(), {false, false, again});
       std::sort(offsets.begin(), offsets.end());  // rows may be mapped side by side
       std::vector<Index> expected{0, W, last, length, length + W, length + last};
       std::sort(expected.begin(), expected.end());
@@ -190,8 +190,8 @@ TEST_CASE("elementwise: runs are walked from the last outer index back when aske
   const Coefficients<float, 1> table{};
   for (const bool last_to_first : {false, true}) {
     std::vector<Index> offsets, prefetched, expected, ahead;
-    map_box<float>(runs_of(shape), whole(shape), Trace{&offsets, &prefetched}, table, out.data(),
-                   {false, 12, last_to_first});
+    map_box(runs_of(shape), whole(shape), Trace{&offsets, &prefetched}, table, out.data(),
+            {false, last_to_first, false, 12});
     for (Index k = 0; k < shape.outer; ++k) {
       const Index o = last_to_first ? shape.outer - 1 - k : k;
       for (Index c = 0; c < shape.channels; ++c) {

@@ -87,10 +87,10 @@ void check_output_packets() {
       CAPTURE(offset);
       T* const y = memory.place(lanes, offset);
       Steps<Lane> cached, streamed;
-      for_each_packet_of<Lane>(y, lanes, false, cached);
+      for_each_packet_of(y, lanes, false, cached);
       CHECK(cached.cover(lanes));
       CHECK(cached.parts() == (lanes % width<Lane> == 0 ? 0 : 1));
-      for_each_packet_of<Lane>(y, lanes, true, streamed);
+      for_each_packet_of(y, lanes, true, streamed);
       CHECK(streamed.cover(lanes));
       CHECK(streamed.parts() <= 2);
       bool aligned = true;
@@ -132,7 +132,7 @@ void check_lines() {
         early += lines.empty() || l < lines.back() || l >= lines.back() + apart;
         steps(l, extent);
       };
-      for_each_packet_of<Lane>(y, lanes, streamed, body, false, line);
+      for_each_packet_of(y, lanes, streamed, body, false, line);
       CHECK(steps.cover(lanes));
       CHECK(early == 0);
       const auto begins_a_line = [&](const Step& step) {
@@ -154,9 +154,8 @@ void check_writes(const Write& write) {
       std::vector<Lane> values(static_cast<std::size_t>(lanes));
       for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<Lane>(i + 1);
       T* const y = memory.place(lanes, offset);
-      for_each_packet_of<Lane>(y, lanes, Write::streamed, [&](Index l, auto extent) {
-        write(y + l, load<Lane>(values.data() + l, extent), extent);
-      });
+      for_each_packet_of(y, lanes, Write::streamed,
+                         [&](Index l, auto extent) { write(y + l, load<Lane>(values.data() + l, extent), extent); });
       fence_streams();
       int wrong = memory.clean() ? 0 : 1;
       for (Index i = 0; i < lanes; ++i)

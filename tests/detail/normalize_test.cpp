@@ -59,7 +59,7 @@ void check_all_walks(NumbersOfOne (*of_channel)(Index)) {
     F f{};
     f.x = x;
     const auto map = block_map<F, Lane>(f, box.channel_begin, box.channels(), of_channel);
-    map(plan, box, y, Movement{turn % 8 < 4, 0, true});
+    map(plan, box, y, Movement{turn % 8 < 4, true});
     int wrong = memory_y.clean() ? 0 : 1;
     for_each_element(plan.shape, box, [&](Index c, Index at) {
       const NumbersOfOne numbers = of_channel(box.channel_begin + c);
@@ -77,7 +77,7 @@ void check_all_walks(NumbersOfOne (*of_channel)(Index)) {
 }
 
 /// The float kernel on the same numbers, rounded to T by Eigen.
-template <template <typename, typename> typename F, typename T>
+template <template <typename> typename F, typename T>
 void check_rounded_once(NumbersOfOne (*of_channel)(Index)) {
   const Shape shape{3, 5, 67};
   Uneven uneven;
@@ -87,13 +87,13 @@ void check_rounded_once(NumbersOfOne (*of_channel)(Index)) {
     x.push_back(value_of<T>(5 * uneven()));
     float_x.push_back(static_cast<float>(x.back()));
   }
-  F<T, float> f{};
+  F<T> f{};
   f.x = x.data();
-  F<float, float> float_f{};
+  F<float> float_f{};
   float_f.x = float_x.data();
-  const Movement movement{false, 0, false};
-  block_map<F<T, float>, float>(f, 0, 5, of_channel)(runs_of(shape), whole(shape), y.data(), movement);
-  block_map<F<float, float>, float>(float_f, 0, 5, of_channel)(runs_of(shape), whole(shape), float_y.data(), movement);
+  const Movement movement;
+  block_map<F<T>, float>(f, 0, 5, of_channel)(runs_of(shape), whole(shape), y.data(), movement);
+  block_map<F<float>, float>(float_f, 0, 5, of_channel)(runs_of(shape), whole(shape), float_y.data(), movement);
   int wrong = 0;
   for (std::size_t i = 0; i < y.size(); ++i) wrong += bits(y[i]) != bits(static_cast<T>(float_y[i]));
   CHECK(wrong == 0);
@@ -118,8 +118,8 @@ void check_wide(bool rows, double mean, double scale, double spread_of_x) {
   });
   F f{};
   f.x = x.data();
-  block_map<F, float>(f, 0, 5, wide)(plan, whole(shape), y.data(), {false, 0, false});
-  block_map<F, float>(f, 0, 5, float_mean)(plan, whole(shape), usual.data(), {false, 0, false});
+  block_map<F, float>(f, 0, 5, wide)(plan, whole(shape), y.data(), {});
+  block_map<F, float>(f, 0, 5, float_mean)(plan, whole(shape), usual.data(), {});
   f.x = x.data();
   int wrong = 0;
   for_each_element(shape, whole(shape), [&](Index c, Index at) {
@@ -135,20 +135,18 @@ void check_wide(bool rows, double mean, double scale, double spread_of_x) {
   CHECK(wrong == 0);
   std::vector<float> in_place = x;
   f.x = in_place.data();
-  block_map<F, float>(f, 0, 5, wide)(plan, whole(shape), in_place.data(), {false, 0, true});
+  block_map<F, float>(f, 0, 5, wide)(plan, whole(shape), in_place.data(), {false, true});
   CHECK(same_bits(in_place, y));
 }
 
 }  // namespace
 
-TEST_CASE("normalize: training, float") { check_all_walks<NormalizeTraining<float, float>, float>(any_numbers); }
-TEST_CASE("normalize: training, double") { check_all_walks<NormalizeTraining<double, double>, double>(any_numbers); }
-TEST_CASE("normalize: training, half") { check_all_walks<NormalizeTraining<half, float>, half>(any_numbers); }
-TEST_CASE("normalize: training, bfloat16") {
-  check_all_walks<NormalizeTraining<bfloat16, float>, bfloat16>(any_numbers);
-}
-TEST_CASE("normalize: eval, float") { check_all_walks<NormalizeEval<float, float>, float>(float_mean); }
-TEST_CASE("normalize: eval, double") { check_all_walks<NormalizeEval<double, double>, double>(any_numbers); }
+TEST_CASE("normalize: training, float") { check_all_walks<NormalizeTraining<float>, float>(any_numbers); }
+TEST_CASE("normalize: training, double") { check_all_walks<NormalizeTraining<double>, double>(any_numbers); }
+TEST_CASE("normalize: training, half") { check_all_walks<NormalizeTraining<half>, half>(any_numbers); }
+TEST_CASE("normalize: training, bfloat16") { check_all_walks<NormalizeTraining<bfloat16>, bfloat16>(any_numbers); }
+TEST_CASE("normalize: eval, float") { check_all_walks<NormalizeEval<float>, float>(float_mean); }
+TEST_CASE("normalize: eval, double") { check_all_walks<NormalizeEval<double>, double>(any_numbers); }
 
 TEST_CASE("normalize: half and bfloat16 are the float result rounded once") {
   check_rounded_once<NormalizeTraining, half>(any_numbers);
@@ -163,11 +161,10 @@ TEST_CASE("normalize: the second half of the mean is not lost") {
   const Shape shape{1, 1, 37};
   const std::vector<float> x(37, 16777216);
   std::vector<float> y(37);
-  NormalizeTraining<float, float> f;
+  NormalizeTraining<float> f;
   f.x = x.data();
   const auto numbers = [](Index) { return NumbersOfOne{mean, 1024, 7}; };
-  block_map<NormalizeTraining<float, float>, float>(f, 0, 1, numbers)(runs_of(shape), whole(shape), y.data(),
-                                                                      {false, 0, false});
+  block_map<NormalizeTraining<float>, float>(f, 0, 1, numbers)(runs_of(shape), whole(shape), y.data(), {});
   for (const float value : y) CHECK(value == static_cast<float>(7 - 1024 * lo));
 }
 
@@ -177,13 +174,12 @@ TEST_CASE("normalize: a constant channel is its bias, bit for bit") {
       const Shape shape{2, 1, 37};
       const std::vector<float> x(74, constant);
       std::vector<float> y(74);
-      NormalizeTraining<float, float> f;
+      NormalizeTraining<float> f;
       f.x = x.data();
       const auto numbers = [=](Index) {
         return NumbersOfOne{static_cast<double>(constant), 316.2, static_cast<double>(bias)};
       };
-      block_map<NormalizeTraining<float, float>, float>(f, 0, 1, numbers)(runs_of(shape), whole(shape), y.data(),
-                                                                          {false, 0, false});
+      block_map<NormalizeTraining<float>, float>(f, 0, 1, numbers)(runs_of(shape), whole(shape), y.data(), {});
       for (const float value : y) CHECK(bits(value) == bits(bias));
     }
   }
@@ -191,11 +187,11 @@ TEST_CASE("normalize: a constant channel is its bias, bit for bit") {
 
 TEST_CASE("normalize: channels beyond float are computed in double") {
   for (const bool rows : {false, true}) {
-    check_wide<NormalizeTraining<float, float>>(rows, 1.2e38, 7e-39, 3.4e38);  // x - mean overflows, scale is subnormal
-    check_wide<NormalizeTraining<float, float>>(rows, 1.2e38, 0x1p-120, 3.4e38);  // x - mean overflows
-    check_wide<NormalizeTraining<float, float>>(rows, 1e-44, 1e41, 1e-40);        // scale is infinite in float
-    check_wide<NormalizeEval<float, float>>(rows, 1.5e38, 1e-38, 3.4e38);
-    check_wide<NormalizeEval<float, float>>(rows, 0, 1e40, 1e-41);
+    check_wide<NormalizeTraining<float>>(rows, 1.2e38, 7e-39, 3.4e38);     // x - mean overflows, scale is subnormal
+    check_wide<NormalizeTraining<float>>(rows, 1.2e38, 0x1p-120, 3.4e38);  // x - mean overflows
+    check_wide<NormalizeTraining<float>>(rows, 1e-44, 1e41, 1e-40);        // scale is infinite in float
+    check_wide<NormalizeEval<float>>(rows, 1.5e38, 1e-38, 3.4e38);
+    check_wide<NormalizeEval<float>>(rows, 0, 1e40, 1e-41);
   }
 }
 
@@ -258,13 +254,13 @@ void check_every_number_counts() {
 }
 
 TEST_CASE("normalize: each of a channel's numbers can be what does not fit") {
-  check_every_number_counts<NormalizeTraining<float, float>>();
-  check_every_number_counts<NormalizeEval<float, float>>();
+  check_every_number_counts<NormalizeTraining<float>>();
+  check_every_number_counts<NormalizeEval<float>>();
 }
 
 TEST_CASE("normalize: a mean whose low half is subnormal does not fit, where that half counts") {
-  using Training = NormalizeTraining<float, float>;
-  using Eval = NormalizeEval<float, float>;
+  using Training = NormalizeTraining<float>;
+  using Eval = NormalizeEval<float>;
   const double subnormal = 0x1p-120 + 0x1p-146;  // the low half, a few bits of a subnormal float
   const double normal = 0x1p-100 + 0x1p-126, none = 0x1p-120;
   CHECK_FALSE(fits<Training>({subnormal, 1, 0}));

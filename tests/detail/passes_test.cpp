@@ -88,20 +88,20 @@ Results normalized(const Device& device, const Shape& shape, const std::vector<f
   const auto channels = static_cast<std::size_t>(shape.channels);
   Results of{std::vector<double>(channels), std::vector<double>(channels), std::vector<float>(x.size())};
   const Plan plan = plan_reduction(shape, 4), map_plan = fused ? plan : plan_map(shape, 4);
-  Scratch scratch(static_cast<std::size_t>(scratch_size(device, plan, 4)));  // no more than what was asked for
+  Scratch scratch(static_cast<std::size_t>(scratch_size(device, plan)));  // no more than what was asked for
   const MomentsReduction<float> reduction{x.data()};
   const auto numbers = in_packets([&of](Index c) {
     const auto channel = static_cast<std::size_t>(c);
     return NumbersOfOne{of.mean[channel], 1 / std::sqrt(of.m2[channel]), 0.25};
   });
-  const Movement movement = movement_of(map_plan, 4, 1, false, fused);
-  NormalizeTraining<float, float> f;
+  const Movement movement = movement_of(map_plan, 1, false, fused);
+  NormalizeTraining<float> f;
   f.x = x.data();
   const auto map = mapping(map_plan, f, of.y.data(), movement, numbers);
   if (fused) {
     std::vector<std::atomic<int>> finished(channels);
     reduce_and_map(
-        device, plan, 4, reduction, of.mean.data(), of.m2.data(), scratch,
+        device, plan, reduction, of.mean.data(), of.m2.data(), scratch,
         [&](Index begin, Index end) {
           for (Index c = begin; c < end; ++c) ++finished[static_cast<std::size_t>(c)];
         },
@@ -110,8 +110,8 @@ Results normalized(const Device& device, const Shape& shape, const std::vector<f
     for (const auto& times : finished) wrong += times != 1;
     CHECK(wrong == 0);
   } else {
-    reduce(device, plan, 4, reduction, of.mean.data(), of.m2.data(), scratch);
-    map_all(device, map_plan, 4, false, map);
+    reduce(device, plan, reduction, of.mean.data(), of.m2.data(), scratch);
+    map_all(device, map_plan, false, map);
   }
   return of;
 }
@@ -136,8 +136,8 @@ TEST_CASE("passes: boxes are merged in their order, each once, on any number of 
       INFO(name_of(shape, threads));
       std::vector<double> a(expected.size(), -1), b(expected.size(), -1);
       std::atomic<int> faults{0};
-      Scratch scratch(static_cast<std::size_t>(scratch_size(device, plan, 4)));
-      reduce(device, plan, 4, Counting{&faults}, a.data(), b.data(), scratch);
+      Scratch scratch(static_cast<std::size_t>(scratch_size(device, plan)));
+      reduce(device, plan, Counting{&faults}, a.data(), b.data(), scratch);
       CHECK(faults == 0);
       CHECK(a == std::vector<double>(a.size(), static_cast<double>(shape.per_channel()) + 0.5));
       CHECK(b == expected);
@@ -147,14 +147,14 @@ TEST_CASE("passes: boxes are merged in their order, each once, on any number of 
 
 TEST_CASE("passes: threads share the chunks of a block where blocks are few, and there is enough to do") {
   const Threads two(2);
-  const auto shares = [&](const Shape& shape) { return shares_chunks(two.device, plan_reduction(shape, 4), 4); };
+  const auto shares = [&](const Shape& shape) { return shares_chunks(two.device, plan_reduction(shape, 4)); };
   CHECK(shares({1, 1, 1 << 20}));
   CHECK(shares({1 << 18, 4, 1}));
   CHECK_FALSE(shares({16, 256, 1 << 8}));        // blocks enough
   CHECK_FALSE(shares({1, 4, chunk_bytes / 4}));  // one chunk each
   CHECK_FALSE(shares({2, 3, 1}));                // not worth a second thread
   CHECK_FALSE(shares({1, 1, parallel_bytes / 4 - 1}));
-  CHECK_FALSE(shares_chunks(Eigen::DefaultDevice{}, plan_reduction({1, 1, 1 << 20}, 4), 4));
+  CHECK_FALSE(shares_chunks(Eigen::DefaultDevice{}, plan_reduction({1, 1, 1 << 20}, 4)));
 }
 
 TEST_CASE("passes: every box is mapped once, on any number of threads, from either end") {
@@ -164,7 +164,7 @@ TEST_CASE("passes: every box is mapped once, on any number of threads, from eith
       for (const bool last_to_first : {false, true}) {
         INFO(name_of(shape, threads));
         std::vector<std::atomic<unsigned char>> visits(static_cast<std::size_t>(shape.size()));
-        map_all(device, plan, 4, last_to_first, [&](const Box&) {
+        map_all(device, plan, last_to_first, [&](const Box&) {
           return [&](const Box& box) {
             for_each_element(plan.shape, box, [&](Index, Index at) { ++visits[static_cast<std::size_t>(at)]; });
           };
@@ -199,7 +199,7 @@ bool from_the_last(const Plan& plan) {
   std::vector<Index> begins;
   Scratch scratch;
   reduce_and_map(
-      Eigen::DefaultDevice{}, plan, 4, Idle<Inputs>{}, numbers.data(), numbers.data(), scratch, [](Index, Index) {},
+      Eigen::DefaultDevice{}, plan, Idle<Inputs>{}, numbers.data(), numbers.data(), scratch, [](Index, Index) {},
       [&](const Box&) { return [&](const Box& box) { begins.push_back(box.outer_begin + box.inner_begin); }; });
   CHECK(begins.size() == static_cast<std::size_t>(plan.chunks));
   const bool back = begins.front() > begins.back();
@@ -261,10 +261,10 @@ TEST_CASE("passes: the halves and the fused pass have the same bits, on any numb
 
 TEST_CASE("passes: a small tensor wants no scratch, and no threads") {
   const Threads threads(2);
-  CHECK_FALSE(worth_threads(threads.device, plan_reduction({8, 16, 49}, 4), 4));
-  CHECK(worth_threads(threads.device, plan_reduction({8, 16, 784}, 4), 4));
-  CHECK(worth_threads(threads.device, plan_reduction({1, 1, parallel_bytes / 4}, 4), 4));
-  CHECK_FALSE(worth_threads(threads.device, plan_reduction({1, 1, parallel_bytes / 4 - 1}, 4), 4));
-  CHECK_FALSE(worth_threads(Eigen::DefaultDevice{}, plan_reduction({8, 16, 784}, 4), 4));
-  CHECK(scratch_size(threads.device, plan_reduction({8, 16, 49}, 4), 4) == 0);
+  CHECK_FALSE(worth_threads(threads.device, plan_reduction({8, 16, 49}, 4)));
+  CHECK(worth_threads(threads.device, plan_reduction({8, 16, 784}, 4)));
+  CHECK(worth_threads(threads.device, plan_reduction({1, 1, parallel_bytes / 4}, 4)));
+  CHECK_FALSE(worth_threads(threads.device, plan_reduction({1, 1, parallel_bytes / 4 - 1}, 4)));
+  CHECK_FALSE(worth_threads(Eigen::DefaultDevice{}, plan_reduction({8, 16, 784}, 4)));
+  CHECK(scratch_size(threads.device, plan_reduction({8, 16, 49}, 4)) == 0);
 }

@@ -168,7 +168,7 @@ TEST_CASE("traversal: short runs are mapped one by one from 16 values on, if the
 
 TEST_CASE("traversal: what is reduced by blocks is mapped apart where that is faster, within the last cache") {
   const auto apart = [](Index outer, Index channels, Index inner, bool in_place = false) {
-    return maps_apart(plan_reduction({outer, channels, inner}, 4), 4, in_place);
+    return maps_apart(plan_reduction({outer, channels, inner}, 4), in_place);
   };
   // Rows that are mapped as runs.
   CHECK(apart(32, 512, 64));

@@ -186,8 +186,9 @@ template <typename Scalar>
 }
 
 /// The gradient of a training forward.
-template <typename T, typename Lane>
+template <typename T>
 struct GradientTraining {
+  using Lane = LaneOf<T>;
   static constexpr int coefficients = 4;
   const T* x;
   const T* dy;
@@ -217,8 +218,9 @@ struct GradientTraining {
 };
 
 /// The gradient of an eval forward.
-template <typename T, typename Lane>
+template <typename T>
 struct GradientEval {
+  using Lane = LaneOf<T>;
   static constexpr int coefficients = 1;
   const T* dy;
 

@@ -29,8 +29,8 @@ struct InCompany {
 /// not, which costs less than is gained where memory is slow: backward of 32x64x56x56 and 8x64x112x112 took a fifth to
 /// a quarter less on AMD's Zen 3, 8x64x56x56 a tenth or more, and 1x64x56x56, in cache, an eighth more.
 template <typename R>
-bool gains_beside(const Plan& plan, Index value_bytes) {
-  return R::inputs == 1 || plan.shape.size() * value_bytes > crowded_bytes;
+bool gains_beside(const Plan& plan) {
+  return R::inputs == 1 || plan.bytes() > crowded_bytes;
 }
 
 /// Whether blocks can be mapped beside sums of the next: there are several, of long runs, and what is streamed in whole
@@ -95,10 +95,10 @@ class BlockBehind {
 
 /// As reduce_and_map(), with the same bits, for a reduction that takes company. O(values).
 template <typename Device, typename R, typename Finish, typename F, typename T, typename Numbers>
-void reduce_and_map_beside(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
-                           Scratch& scratch, const Finish& finish, const Mapping<F, T, Numbers>& map) {
-  if (shares_chunks(device, plan, value_bytes) || !gains_beside<R>(plan, value_bytes) || !can_map_beside(plan, map)) {
-    return reduce_and_map(device, plan, value_bytes, r, a, b, scratch, finish, map);
+void reduce_and_map_beside(const Device& device, const Plan& plan, const R& r, double* a, double* b, Scratch& scratch,
+                           const Finish& finish, const Mapping<F, T, Numbers>& map) {
+  if (shares_chunks(device, plan) || !gains_beside<R>(plan) || !can_map_beside(plan, map)) {
+    return reduce_and_map(device, plan, r, a, b, scratch, finish, map);
   }
   const auto work = [&](auto next) {
     BlockBehind<F, T, Numbers> behind(map);
@@ -117,7 +117,7 @@ void reduce_and_map_beside(const Device& device, const Plan& plan, Index value_b
     }
     behind.map_alone();
   };
-  if (worth_threads(device, plan, value_bytes)) return share_items(device, plan.blocks, false, work);
+  if (worth_threads(device, plan)) return share_items(device, plan.blocks, false, work);
   share_items(Eigen::DefaultDevice{}, plan.blocks, false, work);
 }
 

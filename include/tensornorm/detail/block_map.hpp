@@ -37,7 +37,7 @@ class BlockMap {
 
   template <typename T>
   void operator()(const Plan& plan, const Box& box, T* out, const Movement& movement) const {
-    map_box<Lane>(plan, box, f_, table_, out, movement);
+    map_box(plan, box, f_, table_, out, movement);
     if (!all_fit_) map_wide_channels(plan, box, out);
   }
 
@@ -46,7 +46,7 @@ class BlockMap {
   /// The same as company for sums over a block `distance` elements further on.
   template <typename Write, typename T>
   auto beside(T* out, Index distance) const {
-    return MapBeside<Lane, F, T, Write>(f_, table_, out, distance);
+    return MapBeside<F, T, Write>(f_, table_, out, distance);
   }
 
  private:

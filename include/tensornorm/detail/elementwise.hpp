@@ -23,6 +23,9 @@ template <typename Lane, int K>
 struct alignas(cache_line) Coefficients {
   Lane values[K][block_lanes];
 };
+/// Those of an operation F on memory of type T.
+template <typename F, typename T>
+using CoefficientsOf = Coefficients<LaneOf<T>, F::coefficients>;
 
 /// {make(0), ..., make(K - 1)}, unrolled at every optimisation level.
 template <typename Make, std::size_t... k>
@@ -53,8 +56,8 @@ struct AskNothing {
 /// Rows in cache that are mapped side by side, so that coefficients are loaded once for all of them: packets of a cache
 /// line. Four made SSE2 40 % faster and two made AVX2 30 %; with packets of a line, AVX-512, more than one was slower,
 /// and so were two of AVX2 beyond the caches.
-template <typename Lane, typename T>
-inline constexpr Index mapped_rows = std::min<Index>(4, Index{cache_line} / Index{sizeof(Packet<Lane>)} /
+template <typename T>
+inline constexpr Index mapped_rows = std::min<Index>(4, Index{cache_line} / Index{sizeof(Packet<LaneOf<T>>)} /
                                                             (stored_in_pairs<T> ? 2 : 1));
 
 /// Packets of a row that is so narrow that its coefficients, K each, fit in half of the registers, and stay there for
@@ -64,10 +67,10 @@ template <std::size_t K>
 inline constexpr Index mapped_packets = packet_registers >= Index{8 * K} ? 4 : 0;
 
 /// Rows of that many packets, the first of them at `begin`. Apart from other rows, as one function for both was slower.
-template <typename Lane, typename F, typename T, typename Asking, typename Write>
+template <typename F, typename T, typename Asking, typename Write>
 [[gnu::noinline]] void map_narrow_rows(Index begin, Index rows, Index stride, const F f,
-                                       const Coefficients<Lane, F::coefficients>& table, T* out, const Asking ask,
-                                       const Write write) {
+                                       const CoefficientsOf<F, T>& table, T* out, const Asking ask, const Write write) {
+  using Lane = LaneOf<T>;
   constexpr Index W = width<Lane>, packets = mapped_packets<F::coefficients>;
   const auto of_lanes = each<packets>(
       [&](auto p) { return each<F::coefficients>([&](auto j) { return load<Lane>(table.values[j] + p * W); }); });
@@ -80,19 +83,19 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
   }
 }
 
-template <typename Lane, typename F, typename T, typename Asking, typename Write>
-[[gnu::flatten]] void map_rows(const Plan& plan, const Box& box, const F f,
-                               const Coefficients<Lane, F::coefficients>& table, T* out, const bool again,
-                               const Asking ask, const Write write) {
+template <typename F, typename T, typename Asking, typename Write>
+[[gnu::flatten]] void map_rows(const Plan& plan, const Box& box, const F f, const CoefficientsOf<F, T>& table, T* out,
+                               const bool may_repeat, const Asking ask, const Write write) {
+  using Lane = LaneOf<T>;
   constexpr int K = F::coefficients;
   const Index inner = plan.shape.inner, lanes = plan.fold * box.channels() * inner;
   const Index stride = plan.fold * plan.shape.channels * inner;
   const bool lane_a_channel = lanes == box.channels();  // then nothing is spread
-  Coefficients<Lane, K> spread_table;
+  CoefficientsOf<F, T> spread_table;
   for (int k = 0; k < K && !lane_a_channel; ++k) {
     spread(table.values[k], box.channels(), inner, plan.fold, spread_table.values[k]);
   }
-  const Coefficients<Lane, K>& lane_table = lane_a_channel ? table : spread_table;
+  const CoefficientsOf<F, T>& lane_table = lane_a_channel ? table : spread_table;
   const Index begin = plan.shape.offset(box.outer_begin, box.channel_begin, 0);
   const Index rows = (box.outer_end - box.outer_begin) / plan.fold;
   const Index rest = (box.outer_end - box.outer_begin) % plan.fold * box.channels() * inner;  // lanes
@@ -106,7 +109,7 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
     const auto ask_for = [=](Index l) {
       for (Index at = first + l, k = 0; k < height; ++k, at += stride) ask(f, out, at);
     };
-    for_each_packet_of<Lane>(out + first, tile_lanes, Write::streamed, map, again, ask_for);
+    for_each_packet_of(out + first, tile_lanes, Write::streamed, map, may_repeat, ask_for);
   };
   using Single = std::integral_constant<Index, 1>;
   Index r = 0;
@@ -117,7 +120,7 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
       r = rows;
     }
   }
-  constexpr Index height = Write::streamed ? 1 : mapped_rows<Lane, T>;  // rows may be aligned each in its own way
+  constexpr Index height = Write::streamed ? 1 : mapped_rows<T>;  // rows may be aligned each in its own way
   for (; !plan.beyond_cache && r + height <= rows; r += height) {
     tile(r, std::integral_constant<Index, height>{}, lanes);
   }
@@ -125,10 +128,10 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
   if (rest > 0) tile(rows, Single{}, rest);
 }
 
-template <typename Lane, typename F, typename T, typename Asking, typename Write>
-[[gnu::flatten]] void map_runs(const Plan& plan, const Box& box, const F f,
-                               const Coefficients<Lane, F::coefficients>& table, T* out, const bool last_to_first,
-                               const bool again, const Asking ask, const Write write) {
+template <typename F, typename T, typename Asking, typename Write>
+[[gnu::flatten]] void map_runs(const Plan& plan, const Box& box, const F f, const CoefficientsOf<F, T>& table, T* out,
+                               const bool last_to_first, const bool may_repeat, const Asking ask, const Write write) {
+  using Lane = LaneOf<T>;
   constexpr int K = F::coefficients;
   const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
   const Index channels = box.channels(), inner = plan.shape.inner;
@@ -142,7 +145,7 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
         write(out + first + l, f(first + l, of_channel, e), e);
       };
       const auto ask_for = [=](Index l) { ask(f, out, first + l); };
-      for_each_packet_of<Lane>(out + first, run, Write::streamed, map, again, ask_for);
+      for_each_packet_of(out + first, run, Write::streamed, map, may_repeat, ask_for);
     }
   }
 }
@@ -150,12 +153,14 @@ template <typename Lane, typename F, typename T, typename Asking, typename Write
 /// The pass over long runs of one block in the company of sums over another: wherever some of the other's elements have
 /// been summed, as many of this one's are mapped. Sums keep the processor busy and this keeps memory busy, so the two
 /// together take little longer than one of them.
-template <typename Lane, typename F, typename T, typename Write>
+template <typename F, typename T, typename Write>
 class MapBeside {
+  using Lane = LaneOf<T>;
+
  public:
   /// distance: from an element of the block that is mapped to the one of the block that is summed. table: [K][channels]
   /// of the block that is mapped.
-  MapBeside(const F& f, const Coefficients<Lane, F::coefficients>& table, T* out, Index distance)
+  MapBeside(const F& f, const CoefficientsOf<F, T>& table, T* out, Index distance)
       : f_(f), table_(table), out_(out), distance_(distance) {}
 
   /// For channel c of the blocks: a functor of the elements [offset, offset + count) that have been summed.
@@ -171,20 +176,20 @@ class MapBeside {
 
  private:
   F f_;
-  const Coefficients<Lane, F::coefficients>& table_;
+  const CoefficientsOf<F, T>& table_;
   T* out_;
   Index distance_;
 };
 
 /// out = f over the box. O(values); reads what f reads, writes the box of out once.
-template <typename Lane, typename F, typename T>
-void map_box(const Plan& plan, const Box& box, const F& f, const Coefficients<Lane, F::coefficients>& table, T* out,
+template <typename F, typename T>
+void map_box(const Plan& plan, const Box& box, const F& f, const CoefficientsOf<F, T>& table, T* out,
              const Movement& movement) {
   const auto map = [&](auto asking, auto write) {
     if (plan.rows) {
-      map_rows(plan, box, f, table, out, movement.again, asking, write);
+      map_rows(plan, box, f, table, out, movement.may_repeat, asking, write);
     } else {
-      map_runs(plan, box, f, table, out, movement.last_to_first, movement.again, asking, write);
+      map_runs(plan, box, f, table, out, movement.last_to_first, movement.may_repeat, asking, write);
     }
   };
   const Ask ask{movement.next, movement.next_out};

@@ -14,11 +14,11 @@ namespace tensornorm { inline namespace v0 { namespace detail {
 // Functions that loop over the numbers of channels are flattened: g++ 12 made a call of each loop, and kept its
 // operands in memory, which took a tenth of a small layer's time.
 
-/// body(l, extent) for l = begin, begin + width, ..., covering the lanes [begin, lanes): once or, if `again` allows it,
-/// some of the last ones twice, so that the last packet is a whole one too. `in_pairs`: two packets at once as long as
-/// there are two.
+/// body(l, extent) for l = begin, begin + width, ..., covering the lanes [begin, lanes): once or, if `may_repeat`
+/// allows it, some of the last ones twice, so that the last packet is a whole one too. `in_pairs`: two packets at once
+/// as long as there are two.
 template <typename Lane, bool in_pairs = false, typename Body>
-void for_each_packet(Index lanes, Body&& body, bool again = false, Index begin = 0) {
+void for_each_packet(Index lanes, Body&& body, bool may_repeat = false, Index begin = 0) {
   constexpr Index W = width<Lane>;
   Index l = begin;
   if constexpr (in_pairs) {
@@ -26,7 +26,7 @@ void for_each_packet(Index lanes, Body&& body, bool again = false, Index begin =
   }
   for (; l + W <= lanes; l += W) body(l, Whole{});
   if (l < lanes) {
-    if (again && lanes >= W) {
+    if (may_repeat && lanes >= W) {
       body(lanes - W, Whole{});
     } else {
       body(l, Part{lanes - l});
@@ -74,7 +74,7 @@ struct NothingALine {
 /// comes before the packets, or pairs, of each cache line, or of a part of it: four at most. Unrolled as these are,
 /// eval in cache took up to a quarter less of half, and a fifth less of floats with SSE2 and of bfloat16.
 template <typename T, typename Body, typename Line>
-void for_each_line(Index lanes, Body&& body, bool again, Index begin, Line&& line) {
+void for_each_line(Index lanes, Body&& body, bool may_repeat, Index begin, Line&& line) {
   using Lane = LaneOf<T>;
   using Extent = std::conditional_t<stored_in_pairs<T>, Two, Whole>;
   constexpr auto at_once = static_cast<Index>(bytes_at_once<T> / sizeof(T));
@@ -86,15 +86,15 @@ void for_each_line(Index lanes, Body&& body, bool again, Index begin, Line&& lin
   }
   if (l == lanes) return;
   line(l);
-  for_each_packet<Lane, stored_in_pairs<T>>(lanes, body, again, l);
+  for_each_packet<Lane, stored_in_pairs<T>>(lanes, body, may_repeat, l);
 }
 
 /// for_each_line() over `lanes` lanes that are written to y: when `streamed`, such that whole packets and pairs start
 /// where y is aligned.
-template <typename Lane, typename T, typename Body, typename Line = NothingALine>
-void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, bool again = false,
+template <typename T, typename Body, typename Line = NothingALine>
+void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, bool may_repeat = false,
                         Line&& line = NothingALine{}) {
-  static_assert(std::is_same_v<Lane, LaneOf<T>>);
+  using Lane = LaneOf<T>;
   constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<Lane>) * sizeof(T);
   Index head = 0;
   if (streamed) {
@@ -113,7 +113,7 @@ void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, boo
       }
     }
   }
-  for_each_line<T>(lanes, body, again, head, line);
+  for_each_line<T>(lanes, body, may_repeat, head, line);
 }
 
 /// Repeats a number a channel over the lanes of a row: [channels] -> [fold, channels, inner].

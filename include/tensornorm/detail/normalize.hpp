@@ -75,8 +75,7 @@ struct EvalNumbers {
 
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
-    // Lanes beyond a part would be wide with eps 0.
-    const auto invstd = keep(inverse_root(load<double>(var + c, extent) + Packet<double>::all(eps)), extent);
+    const auto invstd = inverse_root(load<double>(var + c, extent) + Packet<double>::all(eps));
     const auto scale = numbers_or(1, weight, c, extent) * invstd;
     return {numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
   }
@@ -97,8 +96,9 @@ inline Packet<double> leave_room(Packet<double> sizes) { return at_most(sizes, P
 inline Packet<double> range_size(Packet<double> number) { return abs(number) * Packet<double>::all(0x1p-25); }
 
 /// Normalises about a mean that is a number of the layer's type: eval mode.
-template <typename T, typename Lane>
+template <typename T>
 struct NormalizeEval {
+  using Lane = LaneOf<T>;
   static constexpr int coefficients = 3;
   const T* x;
 
@@ -120,8 +120,9 @@ struct NormalizeEval {
 };
 
 /// Normalises about a mean known to twice the lane's precision, hi + lo: training.
-template <typename T, typename Lane>
-struct NormalizeTraining : NormalizeEval<T, Lane> {
+template <typename T>
+struct NormalizeTraining : NormalizeEval<T> {
+  using Lane = LaneOf<T>;
   static constexpr int coefficients = 4;
 
   template <typename Factors, typename Extent>
@@ -134,7 +135,7 @@ struct NormalizeTraining : NormalizeEval<T, Lane> {
   }
   static std::array<Lane, 4> copying() { return {0, 0, 1, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
-    return NormalizeEval<T, Lane>::fits(n) * keeps_digits(n.mean - rounded<Lane>(n.mean));
+    return NormalizeEval<T>::fits(n) * keeps_digits(n.mean - rounded<Lane>(n.mean));
   }
 };
 

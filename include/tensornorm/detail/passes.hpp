@@ -25,14 +25,14 @@ inline constexpr Index parallel_bytes = 128 * 1024;  // of x, from where on thre
 using Scratch = std::vector<double>;
 
 template <typename Device>
-bool worth_threads(const Device& device, const Plan& plan, Index value_bytes) {
-  return threads_of(device) > 1 && plan.shape.size() * value_bytes >= parallel_bytes;
+bool worth_threads(const Device& device, const Plan& plan) {
+  return threads_of(device) > 1 && plan.bytes() >= parallel_bytes;
 }
 
 /// Doubles of scratch that reduce() wants: [chunks][2][C], or none on one thread.
 template <typename Device>
-Index scratch_size(const Device& device, const Plan& plan, Index value_bytes) {
-  return worth_threads(device, plan, value_bytes) ? 2 * plan.chunks * plan.shape.channels : 0;
+Index scratch_size(const Device& device, const Plan& plan) {
+  return worth_threads(device, plan) ? 2 * plan.chunks * plan.shape.channels : 0;
 }
 
 /// Merges the numbers of a block's other chunks with those of its first, in a and b: [channels of the block]. They come
@@ -74,9 +74,8 @@ void reduce_block(const Plan& plan, Index block, const R& r, double* a, double* 
 
 /// a and b of all channels, in the same order as block by block, so with the same bits. O(values).
 template <typename Device, typename R>
-void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
-            Scratch& scratch) {
-  if (!worth_threads(device, plan, value_bytes)) {
+void reduce(const Device& device, const Plan& plan, const R& r, double* a, double* b, Scratch& scratch) {
+  if (!worth_threads(device, plan)) {
     for (Index block = 0; block < plan.blocks; ++block) reduce_block(plan, block, r, a, b);
     return;
   }
@@ -104,9 +103,9 @@ void reduce(const Device& device, const Plan& plan, Index value_bytes, const R& 
 /// map(start)(box) for all boxes, `start` being the first of the same block. map(start) must be callable from many
 /// threads at once. O(values).
 template <typename Device, typename Map>
-void map_all(const Device& device, const Plan& plan, Index value_bytes, bool last_to_first, const Map& map) {
+void map_all(const Device& device, const Plan& plan, bool last_to_first, const Map& map) {
   const Index chunks = plan.chunks, blocks = plan.blocks;
-  if (!worth_threads(device, plan, value_bytes)) {
+  if (!worth_threads(device, plan)) {
     const auto order = [&](Index k, Index count) { return last_to_first ? count - 1 - k : k; };
     for (Index b = 0; b < blocks; ++b) {
       const auto map_block = map(plan.box(order(b, blocks), 0));
@@ -129,8 +128,8 @@ void map_all(const Device& device, const Plan& plan, Index value_bytes, bool las
 
 /// Whether threads share the chunks of a block, as blocks are too few for all of them.
 template <typename Device>
-bool shares_chunks(const Device& device, const Plan& plan, Index value_bytes) {
-  return worth_threads(device, plan, value_bytes) && plan.chunks > 1 && plan.blocks < 8 * threads_of(device);
+bool shares_chunks(const Device& device, const Plan& plan) {
+  return worth_threads(device, plan) && plan.chunks > 1 && plan.blocks < 8 * threads_of(device);
 }
 
 /// Whether chunks of a block that has been reduced are mapped from the last one back, as what was read last is still in
@@ -144,13 +143,13 @@ bool maps_back(const Plan& plan) {
 /// Reduces, then finish(channel_begin, channel_end), then maps: a block at a time where one thread can have a whole
 /// block.
 template <typename Device, typename R, typename Finish, typename Map>
-void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, const R& r, double* a, double* b,
-                    Scratch& scratch, const Finish& finish, const Map& map) {
+void reduce_and_map(const Device& device, const Plan& plan, const R& r, double* a, double* b, Scratch& scratch,
+                    const Finish& finish, const Map& map) {
   const bool back = maps_back<R>(plan);
-  if (shares_chunks(device, plan, value_bytes)) {
-    reduce(device, plan, value_bytes, r, a, b, scratch);
+  if (shares_chunks(device, plan)) {
+    reduce(device, plan, r, a, b, scratch);
     finish(Index{0}, plan.shape.channels);
-    return map_all(device, plan, value_bytes, back, map);
+    return map_all(device, plan, back, map);
   }
   const auto work = [&](Index block) {
     reduce_block(plan, block, r, a, b);
@@ -159,7 +158,7 @@ void reduce_and_map(const Device& device, const Plan& plan, Index value_bytes, c
     const auto map_block = map(start);
     for (Index k = 0; k < plan.chunks; ++k) map_block(plan.box(block, back ? plan.chunks - 1 - k : k));
   };
-  if (worth_threads(device, plan, value_bytes)) return for_each_item(device, plan.blocks, work);
+  if (worth_threads(device, plan)) return for_each_item(device, plan.blocks, work);
   for (Index block = 0; block < plan.blocks; ++block) work(block);
 }
 

@@ -28,18 +28,16 @@ struct PacketSums {
   friend PacketSums operator+(const PacketSums& a, const PacketSums& b) { return {a.u + b.u, a.uv + b.uv}; }
 };
 
-template <typename Term>
-void add_row(PacketSums& sums, const Term& term, Index r) {
-  const Packet<double> u = term.u(r);
-  sums = {sums.u + u, fma(u, term.v(r, u), sums.uv)};
-}
 /// Sums over `rows` rows, from row r on: one chain of additions.
 template <typename Term>
 PacketSums sum_chain(const Term& term, Index r, Index rows) {
-  const Packet<double> u = term.u(r);
-  PacketSums sums{u, u * term.v(r, u)};
-  for (Index k = 1; k < rows; ++k) add_row(sums, term, r + k);
-  return sums;
+  Packet<double> u = term.u(r), uv = u * term.v(r, u);
+  for (Index k = 1; k < rows; ++k) {
+    const Packet<double> next = term.u(r + k);
+    uv = fma(next, term.v(r + k, next), uv);
+    u = u + next;
+  }
+  return {u, uv};
 }
 
 /// Sums over a tile of rows, from row r on: two chains of four. Chains of two or of eight were up to a third slower.
@@ -72,9 +70,13 @@ std::array<PacketSums, sizeof...(k)> sum_strip(Asking& ahead, const ColumnAt& co
   const auto columns = std::array{column_at(l + Index{k} * W, extent)...};
   ahead.ask_row(columns[0], r, l, l * rows, lanes);
   std::array<PacketSums, sizeof...(k)> sums{sum_chain(columns[k], r, 1)...};
+  const auto add = [](PacketSums& sum, const auto& column, Index row) {
+    const Packet<double> u = column.u(row);
+    sum = {sum.u + u, fma(u, column.v(row, u), sum.uv)};
+  };
   for (Index row = r + 1; row < r + rows; ++row) {
     ahead.ask_row(columns[0], r, l, l * rows + (row - r) * lanes, lanes);
-    (add_row(sums[k], columns[k], row), ...);
+    (add(sums[k], columns[k], row), ...);
   }
   return sums;
 }

@@ -62,6 +62,7 @@ inline bool leaves_cache(Shape shape, Index value_bytes) { return shape.size() *
 class Plan {
  public:
   Shape shape;
+  Index value_bytes;
   bool rows;   // else runs
   Index fold;  // rows only: how many outer indices count as one row
   Index block_channels, chunk_outer, chunk_inner;
@@ -69,8 +70,9 @@ class Plan {
   bool beyond_cache;                   // leaves_cache(), of the tensor
 
   /// Channels a block, outer and inner a chunk; each may be more than there are.
-  Plan(Shape s, Index value_bytes, bool walk_rows, Index fold_rows, Index channels, Index outer, Index inner)
+  Plan(Shape s, Index bytes_a_value, bool walk_rows, Index fold_rows, Index channels, Index outer, Index inner)
       : shape(s),
+        value_bytes(bytes_a_value),
         rows(walk_rows),
         fold(fold_rows),
         block_channels(std::min(channels, s.channels)),
@@ -79,7 +81,9 @@ class Plan {
         blocks(steps(s.channels, channels)),
         outer_chunks(steps(s.outer, outer)),
         chunks(outer_chunks * steps(s.inner, inner)),
-        beyond_cache(leaves_cache(s, value_bytes)) {}
+        beyond_cache(leaves_cache(s, bytes_a_value)) {}
+
+  Index bytes() const { return shape.size() * value_bytes; }  // of the tensor
 
   Box box(Index block, Index chunk) const {
     const Index c = block * block_channels, end = std::min(c + block_channels, shape.channels);
@@ -171,12 +175,13 @@ inline Plan plan_map(Shape shape, Index value_bytes, bool in_place = false) {
 /// short pieces far apart that crowd out each other: 32x256x14x14 takes a fifth less, but 8x128x28x28, of 3 MB, a fifth
 /// more. Beyond it, where a channel of short pieces does not stay in the last cache itself, and memory would be read
 /// and written piece by piece: 8192x32x14x14 takes half, but 256x128x28x28, of 800 KB a channel, a third more.
-inline bool maps_apart(const Plan& reduction, Index value_bytes, bool in_place) {
+inline bool maps_apart(const Plan& reduction, bool in_place) {
   const Shape& shape = reduction.shape;
+  const Index value_bytes = reduction.value_bytes;
   if (reduction.rows) return !in_place && !reduction.beyond_cache && maps_runs(shape, value_bytes, false);
   if (shape.outer == 1 || shape.inner * value_bytes > page_bytes) return false;  // no short pieces
   if (reduction.beyond_cache) return 2 * shape.per_channel() * value_bytes > crowded_bytes;
-  return !in_place && reduction.blocks > 1 && shape.size() * value_bytes > crowded_bytes;
+  return !in_place && reduction.blocks > 1 && reduction.bytes() > crowded_bytes;
 }
 
 }}}  // namespace tensornorm::v0::detail
