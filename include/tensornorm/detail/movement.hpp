@@ -55,9 +55,8 @@ inline bool streams(const Plan& plan) {
   return piece % Index{streamed_word} == 0 || piece > page_bytes;
 }
 
-/// How an element pass moves memory: in the caches, or past them where the tensors are larger. Inlined, as what it
-/// decides is little of any pass but that over a tensor of a few values, where calls and copies were 3 % of the
-/// instructions of eval.
+/// How an element pass moves memory: in the caches, or past them where the tensors are larger. Inlined: of a tensor of
+/// a few values, calls and copies here were 3 % of eval's instructions.
 [[gnu::always_inline]] inline Movement movement_of(const Plan& plan, Index inputs, bool in_place,
                                                    bool after_reduction) {
   const bool last_to_first = !plan.rows && after_reduction && inputs > 1;  // one input still fits L2, two need not
