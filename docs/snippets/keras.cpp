@@ -1,7 +1,11 @@
-// The layer that Keras builds by default, and one step of its moving
-// statistics.
+// The layer that Keras builds by default, one step of its moving
+// statistics, and a weight from a file.
+#include <cstdlib>
+#include <filesystem>
 #include <iomanip>
 #include <iostream>
+#include <string>
+#include <tensornorm/npy.hpp>
 #include <tensornorm/tensornorm.hpp>
 
 int main() {
@@ -19,4 +23,18 @@ int main() {
   std::cout << bn.running_mean().transpose() << '\n';  // moving_mean
   std::cout << bn.running_var().transpose() << '\n';   // moving_variance
   //! [code]
+
+  // The file, where nobody else looks; what is read from it is checked.
+  std::string folder =
+      std::filesystem::temp_directory_path() / "tensornorm_XXXXXX";
+  if (mkdtemp(folder.data()) == nullptr) return 1;
+  std::filesystem::current_path(folder);
+  const Eigen::VectorXf gamma{{2, 0.5f}};
+  tensornorm::save_npy("gamma.npy", tensornorm::Array::from(gamma));
+  //! [weights]
+  bn.weight() = tensornorm::load_npy("gamma.npy").to<Eigen::VectorXf>();
+  //! [weights]
+  std::filesystem::current_path("..");
+  std::filesystem::remove_all(folder);
+  if (bn.weight() != gamma) return 1;
 }
