@@ -74,7 +74,7 @@ inline std::string table_text(const Accuracy& accuracy) {
           "standard\n"
           "deviations, which moves y by 2^-27.\n\n"
           "torch: "
-       << accuracy.torch << "; measured by `/usr/bin/python3 tests/torch/accuracy.py`.\n"
+       << accuracy.torch << "; measured by `python3 tests/torch/accuracy.py`.\n"
        << "Ours: " << Eigen::SimdInstructionSetsInUse()
        << "; measured, and this page written, by `./run accuracy`. `./run test` measures it again.\n";
   return page.str();
