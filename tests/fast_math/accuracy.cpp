@@ -28,7 +28,10 @@ void check_step(Layer bn, const X& x, const X& dy) {
   CHECK(output_error(bn, exact, results.y, Statistics::kBatch) <= 1);
   CHECK(gradient_error(bn, exact, logical(dy), results.dx, Statistics::kBatch) <= 1);
   const bool var_is_finite = bn.running_var().array().isFinite().all();
-  if (var_is_finite) CHECK(output_error(bn, exact, results.eval, Statistics::kRunning) <= 1);
+  if (var_is_finite) {
+    CHECK(output_error(bn, exact, results.eval, Statistics::kRunning) <= 1);
+    CHECK(gradient_error(results.evaluated, exact, logical(dy), results.eval_dx, Statistics::kRunning) <= 1);
+  }
 }
 
 }  // namespace

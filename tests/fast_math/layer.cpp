@@ -8,14 +8,15 @@ namespace fast_math {
 
 template <typename X>
 Results<X> run(tensornorm::BatchNorm2d<typename X::Scalar>& bn, const X& x, const X& dy) {
-  Results<X> results;
+  Results<X> results{bn, {}, {}, {}, {}};
   bn.train();
   bn.forward(x, results.y);
   bn.backward(x, dy, results.dx);
-  auto evaluated = bn;
-  evaluated.eval();
-  evaluated.forward(x, results.eval);
-  evaluated.backward(x, dy, results.eval_dx);
+  results.evaluated = bn;
+  results.evaluated.eval();
+  results.evaluated.zero_grad();
+  results.evaluated.forward(x, results.eval);
+  results.evaluated.backward(x, dy, results.eval_dx);
   return results;
 }
 

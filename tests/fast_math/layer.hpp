@@ -5,14 +5,14 @@
 
 namespace fast_math {
 
-/// Of a training forward and backward, and then of an evaluation and its backward. weight_grad and bias_grad are those
-/// of the first.
+/// Of a training forward and backward, and then of an evaluation and its backward.
 template <typename X>
 struct Results {
+  tensornorm::BatchNorm2d<typename X::Scalar> evaluated;  // a copy of the layer, with the gradients of the evaluation
   X y, dx, eval, eval_dx;
 };
 
-/// Leaves the layer in eval mode.
+/// Leaves the layer in training mode, with the gradients of that.
 template <typename X>
 Results<X> run(tensornorm::BatchNorm2d<typename X::Scalar>& bn, const X& x, const X& dy);
 
