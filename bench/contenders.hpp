@@ -12,7 +12,7 @@
 
 namespace bench {
 
-/// The least that memory allows: copies, a read, and additions of two arrays into a third.
+/// What moving the bytes takes: copies, a read, and additions of two arrays into a third.
 inline void add_limits(Contest& contest, Buffers<float>& b, const Threads& threads) {
   const Index count = b.x.size();
   const float *x = b.x.data(), *dy = b.dy.data();

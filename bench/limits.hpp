@@ -1,4 +1,4 @@
-// What memory allows: the passes that no batch norm can beat, over the same bytes and on as many threads.
+// What is called the limit: plain loops over the same bytes, on as many threads.
 #pragma once
 
 #include "threads.hpp"
