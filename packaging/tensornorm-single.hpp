@@ -2230,6 +2230,16 @@ inline Packet<double> inverse_root(Packet<double> x) { return Packet<double>::al
   });
 }
 
+/// mean and invstd = 1 / sqrt(var + eps) from statistics that a layer keeps: [channels] each.
+template <typename Scalar>
+[[gnu::flatten]] void kept_statistics(const Scalar* running_mean, const Scalar* running_var, Index channels, double eps,
+                                      double* mean, double* invstd) {
+  for_each_packet<double>(channels, [&](Index c, auto extent) {
+    store(mean + c, load<double>(running_mean + c, extent), extent);
+    store(invstd + c, inverse_root(load<double>(running_var + c, extent) + Packet<double>::all(eps)), extent);
+  });
+}
+
 /// Numbers from c on; `otherwise` where there are none.
 template <typename Scalar, typename Extent>
 Packet<double> numbers_or(double otherwise, const Scalar* numbers, Index c, Extent extent) {
@@ -4086,6 +4096,14 @@ void eval_forward(const Device& device, const ChannelView<const T>& x, const Sca
   detail::map_all(device, plan, false, detail::mapping(plan, f, y.data, movement, numbers));
 }
 
+/// Statistics for gradient_sums() of an eval forward, from mean and var [C] as the layer keeps them. statistics.m2 is
+/// left alone, and null for gradient_sums().
+template <typename Scalar>
+void running_statistics(Index channels, const Scalar* mean, const Scalar* var, double eps,
+                        const BatchStatistics& statistics) {
+  detail::kept_statistics(mean, var, channels, eps, statistics.mean, statistics.invstd);
+}
+
 /// dx = dy * weight / sqrt(var + eps), with var [C] as the layer keeps it. dx may be dy.
 template <typename Device, typename T, typename Scalar>
 void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, const Scalar* var, double eps,
@@ -4794,12 +4812,9 @@ class OperandPasses {
     if (state.training || of_batch) {
       Passes::training_backward(device, view, dy_view, of, state.affine(), correction, sums, dx_view, partials_);
     } else {
-      for (Index c = 0; c < channels; ++c) {
-        of.mean[c] = static_cast<double>(state.running_mean[c]);
-        of.invstd[c] = 1 / std::sqrt(static_cast<double>(state.running_var[c]) + eps);
-      }
-      const bool parameters = state.weight.size() > 0 || state.bias.size() > 0;
       const functional::BatchStatistics running{of.mean, nullptr, of.invstd};
+      functional::running_statistics(channels, state.running_mean.data(), state.running_var.data(), eps, running);
+      const bool parameters = state.weight.size() > 0 || state.bias.size() > 0;
       if (parameters) Passes::gradient_sums(device, view, dy_view, running, sums, partials_);
       Passes::eval_input_gradient(device, dy_view, state.running_var.data(), eps, state.affine(), dx_view);
     }

@@ -256,6 +256,27 @@ TEST_CASE("functional: a constant channel without eps has an invstd of 0") {
   CHECK(statistics.invstd[2] == 0);  // outside the range
 }
 
+TEST_CASE_TEMPLATE("functional: running_statistics are those of the layer, of its channels alone", Scalar, float,
+                   double) {
+  for (Index channels = 0; channels <= 19; ++channels) {
+    const auto size = static_cast<std::size_t>(channels);
+    std::vector<Scalar> running_mean, running_var;
+    for (Index c = 0; c < channels; ++c) {
+      running_mean.push_back(Scalar(0.1) * static_cast<Scalar>(c));
+      running_var.push_back(Scalar(0.3) * static_cast<Scalar>(c * c));
+    }
+    std::vector<double> mean(size + 1, -1), invstd(size + 1, -1);
+    functional::running_statistics(channels, running_mean.data(), running_var.data(), kEps,
+                                   {mean.data(), nullptr, invstd.data()});
+    for (std::size_t c = 0; c < size; ++c) {
+      CHECK(mean[c] == static_cast<double>(running_mean[c]));
+      CHECK(invstd[c] == 1 / std::sqrt(static_cast<double>(running_var[c]) + kEps));
+    }
+    CHECK(mean[size] == -1);
+    CHECK(invstd[size] == -1);
+  }
+}
+
 TEST_CASE("functional: batch_invstd writes the channels that it is asked for, and no other") {
   std::vector<double> mean(4), m2{2, 0, 0, 0}, invstd(4, 7);
   functional::batch_invstd(0, 2, 2, 0, 0, {mean.data(), m2.data(), invstd.data()});

@@ -190,6 +190,14 @@ void eval_forward(const Device& device, const ChannelView<const T>& x, const Sca
   detail::map_all(device, plan, false, detail::mapping(plan, f, y.data, movement, numbers));
 }
 
+/// Statistics for gradient_sums() of an eval forward, from mean and var [C] as the layer keeps them. statistics.m2 is
+/// left alone, and null for gradient_sums().
+template <typename Scalar>
+void running_statistics(Index channels, const Scalar* mean, const Scalar* var, double eps,
+                        const BatchStatistics& statistics) {
+  detail::kept_statistics(mean, var, channels, eps, statistics.mean, statistics.invstd);
+}
+
 /// dx = dy * weight / sqrt(var + eps), with var [C] as the layer keeps it. dx may be dy.
 template <typename Device, typename T, typename Scalar>
 void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, const Scalar* var, double eps,

@@ -40,6 +40,16 @@ inline Packet<double> inverse_root(Packet<double> x) { return Packet<double>::al
   });
 }
 
+/// mean and invstd = 1 / sqrt(var + eps) from statistics that a layer keeps: [channels] each.
+template <typename Scalar>
+[[gnu::flatten]] void kept_statistics(const Scalar* running_mean, const Scalar* running_var, Index channels, double eps,
+                                      double* mean, double* invstd) {
+  for_each_packet<double>(channels, [&](Index c, auto extent) {
+    store(mean + c, load<double>(running_mean + c, extent), extent);
+    store(invstd + c, inverse_root(load<double>(running_var + c, extent) + Packet<double>::all(eps)), extent);
+  });
+}
+
 /// Numbers from c on; `otherwise` where there are none.
 template <typename Scalar, typename Extent>
 Packet<double> numbers_or(double otherwise, const Scalar* numbers, Index c, Extent extent) {

@@ -2,7 +2,6 @@
 // for one another. In each: check everything, then find all memory, then write.
 #pragma once
 
-#include <cmath>
 #include <vector>
 
 #include "../layer_passes.hpp"
@@ -89,12 +88,9 @@ class OperandPasses {
     if (state.training || of_batch) {
       Passes::training_backward(device, view, dy_view, of, state.affine(), correction, sums, dx_view, partials_);
     } else {
-      for (Index c = 0; c < channels; ++c) {
-        of.mean[c] = static_cast<double>(state.running_mean[c]);
-        of.invstd[c] = 1 / std::sqrt(static_cast<double>(state.running_var[c]) + eps);
-      }
-      const bool parameters = state.weight.size() > 0 || state.bias.size() > 0;
       const functional::BatchStatistics running{of.mean, nullptr, of.invstd};
+      functional::running_statistics(channels, state.running_mean.data(), state.running_var.data(), eps, running);
+      const bool parameters = state.weight.size() > 0 || state.bias.size() > 0;
       if (parameters) Passes::gradient_sums(device, view, dy_view, running, sums, partials_);
       Passes::eval_input_gradient(device, dy_view, state.running_var.data(), eps, state.affine(), dx_view);
     }
