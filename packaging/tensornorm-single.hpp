@@ -3017,9 +3017,9 @@ template <typename T, typename Companion = Alone>
   });
 }
 
-/// The same from sums about 0, less mean * sum dy, where sums_from_zero: without a
-/// subtraction a value a pass in cache takes an eighth less with AVX2. Channels where that would cancel are summed
-/// about their mean. m2: double [channels of the box], about the mean, of the tensor's values.
+/// The same from sums about 0, less mean * sum dy, where sums_from_zero: without a subtraction a value a pass in cache
+/// takes an eighth less with AVX2. Channels where that would cancel are summed about their mean. m2: double [channels
+/// of the box], about the mean, of the tensor's values.
 template <typename T, typename Companion = Alone>
 [[gnu::flatten]] void box_gradient_sums_from_zero(const Plan& plan, const Box& box, const T* x, const T* dy,
                                                   const double* mean, const double* m2, double* sum_dy,
@@ -4097,7 +4097,7 @@ void eval_forward(const Device& device, const ChannelView<const T>& x, const Sca
 }
 
 /// Statistics for gradient_sums() of an eval forward, from mean and var [C] as the layer keeps them. statistics.m2 is
-/// left alone, and null for gradient_sums().
+/// left alone, and should be null in gradient_sums().
 template <typename Scalar>
 void running_statistics(Index channels, const Scalar* mean, const Scalar* var, double eps,
                         const BatchStatistics& statistics) {

@@ -191,7 +191,7 @@ void eval_forward(const Device& device, const ChannelView<const T>& x, const Sca
 }
 
 /// Statistics for gradient_sums() of an eval forward, from mean and var [C] as the layer keeps them. statistics.m2 is
-/// left alone, and null for gradient_sums().
+/// left alone, and should be null in gradient_sums().
 template <typename Scalar>
 void running_statistics(Index channels, const Scalar* mean, const Scalar* var, double eps,
                         const BatchStatistics& statistics) {

@@ -98,9 +98,9 @@ template <typename T, typename Companion = Alone>
   });
 }
 
-/// The same from sums about 0, less mean * sum dy, where sums_from_zero: without a
-/// subtraction a value a pass in cache takes an eighth less with AVX2. Channels where that would cancel are summed
-/// about their mean. m2: double [channels of the box], about the mean, of the tensor's values.
+/// The same from sums about 0, less mean * sum dy, where sums_from_zero: without a subtraction a value a pass in cache
+/// takes an eighth less with AVX2. Channels where that would cancel are summed about their mean. m2: double [channels
+/// of the box], about the mean, of the tensor's values.
 template <typename T, typename Companion = Alone>
 [[gnu::flatten]] void box_gradient_sums_from_zero(const Plan& plan, const Box& box, const T* x, const T* dy,
                                                   const double* mean, const double* m2, double* sum_dy,
