@@ -1,5 +1,5 @@
 // safetensors files, there and back: the bytes of the format's own writer, every type bit for bit, whole files or none.
-// What is refused: detail/safetensors_header_test.cpp.
+// What is refused: safetensors_refused_test.cpp, and detail/safetensors_header_test.cpp for headers.
 #include <doctest/doctest.h>
 
 #include <cstdint>
