@@ -1,6 +1,8 @@
 // Tests claim cells by their names, so that a cell without a test does not go unnoticed.
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -30,6 +32,12 @@ struct Claim {
 /// The cell that the test of that name claims. Throws std::out_of_range if there is no such cell.
 inline const Cell& claimed(const Cells& cells, const std::string& test) {
   return find(cells, test.substr(std::string("seed ").size()));
+}
+
+/// Compares the cell, of a notebook that has been run, that the running test claims.
+inline void check_claimed(const Cells& cells) {
+  const Cell& cell = claimed(cells, doctest::getContextOptions()->currentTest->m_name);
+  CHECK_MESSAGE(cell.pass(), cell);
 }
 
 /// The names of the cells that no test claims, a line each; empty if each has its test.

@@ -5,28 +5,19 @@
 
 #include "notebooks/claim.hpp"
 
-namespace {
-
+using notebooks::check_claimed;
 using notebooks::Claim;
+using notebooks::seed_002::cells;
 
-/// Runs the notebook and compares the cell that the running test is named after.
-void check_claimed_cell() {
-  const notebooks::Cells cells = notebooks::seed_002::cells();
-  const notebooks::Cell& cell = notebooks::claimed(cells, doctest::getContextOptions()->currentTest->m_name);
-  CHECK_MESSAGE(cell.pass(), cell);
-}
+TEST_CASE("seed 002: every cell has its test") { CHECK(notebooks::unclaimed(cells()) == ""); }
 
-}  // namespace
-
-TEST_CASE("seed 002: every cell has its test") { CHECK(notebooks::unclaimed(notebooks::seed_002::cells()) == ""); }
-
-TEST_CASE("seed 002 In [13]: norm" * Claim{}) { check_claimed_cell(); }
-TEST_CASE("seed 002 In [14]: running_mean" * Claim{}) { check_claimed_cell(); }
-TEST_CASE("seed 002 In [15]: running_var" * Claim{}) { check_claimed_cell(); }
-TEST_CASE("seed 002 In [16]: gamma" * Claim{}) { check_claimed_cell(); }
-TEST_CASE("seed 002 In [17]: beta" * Claim{}) { check_claimed_cell(); }
-TEST_CASE("seed 002 In [18]: eps" * Claim{}) { check_claimed_cell(); }
-TEST_CASE("seed 002 In [19]: x" * Claim{}) { check_claimed_cell(); }
-TEST_CASE("seed 002 In [20]: norm(x)" * Claim{}) { check_claimed_cell(); }
-TEST_CASE("seed 002 In [28]: x normalised with the unbiased variance" * Claim{}) { check_claimed_cell(); }
-TEST_CASE("seed 002 In [25]: mean of each channel" * Claim{}) { check_claimed_cell(); }
+TEST_CASE("seed 002 In [13]: norm" * Claim{}) { check_claimed(cells()); }
+TEST_CASE("seed 002 In [14]: running_mean" * Claim{}) { check_claimed(cells()); }
+TEST_CASE("seed 002 In [15]: running_var" * Claim{}) { check_claimed(cells()); }
+TEST_CASE("seed 002 In [16]: gamma" * Claim{}) { check_claimed(cells()); }
+TEST_CASE("seed 002 In [17]: beta" * Claim{}) { check_claimed(cells()); }
+TEST_CASE("seed 002 In [18]: eps" * Claim{}) { check_claimed(cells()); }
+TEST_CASE("seed 002 In [19]: x" * Claim{}) { check_claimed(cells()); }
+TEST_CASE("seed 002 In [20]: norm(x)" * Claim{}) { check_claimed(cells()); }
+TEST_CASE("seed 002 In [28]: x normalised with the unbiased variance" * Claim{}) { check_claimed(cells()); }
+TEST_CASE("seed 002 In [25]: mean of each channel" * Claim{}) { check_claimed(cells()); }

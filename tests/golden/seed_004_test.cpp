@@ -5,25 +5,16 @@
 
 #include "notebooks/claim.hpp"
 
-namespace {
-
+using notebooks::check_claimed;
 using notebooks::Claim;
+using notebooks::seed_004::cells;
 
-/// Runs the notebook and compares the cell that the running test is named after.
-void check_claimed_cell() {
-  const notebooks::Cells cells = notebooks::seed_004::cells();
-  const notebooks::Cell& cell = notebooks::claimed(cells, doctest::getContextOptions()->currentTest->m_name);
-  CHECK_MESSAGE(cell.pass(), cell);
-}
+TEST_CASE("seed 004: every cell has its test") { CHECK(notebooks::unclaimed(cells()) == ""); }
 
-}  // namespace
-
-TEST_CASE("seed 004: every cell has its test") { CHECK(notebooks::unclaimed(notebooks::seed_004::cells()) == ""); }
-
-TEST_CASE("seed 004 bn(x): normalised" * Claim{}) { check_claimed_cell(); }
-TEST_CASE("seed 004 bn(x): running statistics" * Claim{}) { check_claimed_cell(); }
-TEST_CASE("seed 004 bn(x): after the linear map" * Claim{}) { check_claimed_cell(); }
-TEST_CASE("seed 004 bn(x, inference=True): normalised" * Claim{}) { check_claimed_cell(); }
-TEST_CASE("seed 004 bn(x, inference=True): after the linear map" * Claim{}) { check_claimed_cell(); }
-TEST_CASE("seed 004 bn(x2): mean over the samples" * Claim{}) { check_claimed_cell(); }
-TEST_CASE("seed 004 nn.BatchNorm1d(x): the biased variance" * Claim{}) { check_claimed_cell(); }
+TEST_CASE("seed 004 bn(x): normalised" * Claim{}) { check_claimed(cells()); }
+TEST_CASE("seed 004 bn(x): running statistics" * Claim{}) { check_claimed(cells()); }
+TEST_CASE("seed 004 bn(x): after the linear map" * Claim{}) { check_claimed(cells()); }
+TEST_CASE("seed 004 bn(x, inference=True): normalised" * Claim{}) { check_claimed(cells()); }
+TEST_CASE("seed 004 bn(x, inference=True): after the linear map" * Claim{}) { check_claimed(cells()); }
+TEST_CASE("seed 004 bn(x2): mean over the samples" * Claim{}) { check_claimed(cells()); }
+TEST_CASE("seed 004 nn.BatchNorm1d(x): the biased variance" * Claim{}) { check_claimed(cells()); }
