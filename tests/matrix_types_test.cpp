@@ -10,6 +10,7 @@
 #include "support/bounds.hpp"
 #include "support/layouts.hpp"
 #include "support/random.hpp"
+#include "support/random_layer.hpp"
 #include "support/reference.hpp"
 #include "support/snapshot.hpp"
 
@@ -23,20 +24,13 @@ using Bn = tn::BatchNorm1d<>;
 
 namespace {
 
-Bn random_layer(Index channels, int channel_axis = 1) {
-  Bn bn(channels, on_axis(channel_axis));
-  Random random(3);
-  randomise_parameters(random, bn);
-  return bn;
-}
-
 /// Training, eval and backward of `in` against the reference, and against the bits of the plain matrix it stands for.
 template <typename In>
 void check_input(const In& in, int channel_axis = 1) {
   using Plain = typename In::PlainObject;
   const Plain x = in;
   const NdArray exact = logical(x);
-  Bn bn = random_layer(exact.dims[resolve_axis(channel_axis, exact.dims)], channel_axis), expected = bn;
+  Bn bn = random_layer<Bn>(exact.dims[resolve_axis(channel_axis, exact.dims)], on_axis(channel_axis)), expected = bn;
   if (x.size() == bn.num_features()) {  // one value a channel
     bn.eval();
     expected.eval();
@@ -55,7 +49,7 @@ void check_input(const In& in, int channel_axis = 1) {
 /// forward of a plain x into `out`, an in and out of one storage order.
 template <typename X, typename Out>
 void check_output(const X& x, Out&& out) {
-  Bn bn = random_layer(x.cols()), expected = bn;
+  Bn bn = random_layer<Bn>(x.cols()), expected = bn;
   const X wanted = expected(x);
   bn.forward(x, out);
   CHECK((out.derived().matrix().array() == wanted.matrix().array()).all());
@@ -93,7 +87,7 @@ TEST_CASE("matrices and tensors of the same memory give the same bits") {
     const RowMatrix row = col;
     const Eigen::TensorMap<const Tensor<float, 2, Eigen::ColMajor>> col_tensor(col.data(), dims[0], dims[1]);
     const Eigen::TensorMap<const Tensor<float, 2, Eigen::RowMajor>> row_tensor(row.data(), dims[0], dims[1]);
-    Bn a = random_layer(dims[1]), b = a, c = a, d = a;
+    Bn a = random_layer<Bn>(dims[1]), b = a, c = a, d = a;
     CHECK(same_bits(a(col), b(col_tensor)));
     CHECK(same_bits(c(row), d(row_tensor)));
     CHECK(Snapshot(a) == Snapshot(b));
@@ -157,7 +151,7 @@ TEST_CASE("blocks and expressions are evaluated where they must be") {
   check_input(m(std::vector<int>{7, 1, 3}, Eigen::all));
   check_input(static_cast<const Eigen::MatrixBase<MatrixXf>&>(m));
   check_input(static_cast<const Eigen::ArrayBase<Eigen::ArrayXXf>&>(Eigen::ArrayXXf(m)));
-  Bn bn = random_layer(6), expected = bn;
+  Bn bn = random_layer<Bn>(6), expected = bn;
   CHECK(same_bits(MatrixXf(bn(m.nestByValue())), expected(m)));
   CHECK(same_bits(MatrixXf(bn(2.f * m + MatrixXf::Ones(10, 6))), expected(MatrixXf(2.f * m + MatrixXf::Ones(10, 6)))));
   CHECK(same_bits(MatrixXf(bn((m * m.transpose()).leftCols(6))), expected(MatrixXf((m * m.transpose()).leftCols(6)))));
@@ -212,12 +206,12 @@ TEST_CASE("outputs: matrices, arrays, maps, refs, contiguous blocks, empty and r
   CHECK(dims_of(empty) == Dims{8, 3});
   CHECK(dims_of(row_empty) == Dims{8, 3});
 
-  Bn bn = random_layer(3), expected = bn;
+  Bn bn = random_layer<Bn>(3), expected = bn;
   MatrixXf in_place = x;
   bn.forward(in_place, in_place);
   CHECK(same_bits(in_place, expected(x)));
   Eigen::VectorXf v = filled(9, 1), w;
-  Bn one = random_layer(1), other = one;
+  Bn one = random_layer<Bn>(1), other = one;
   one.forward(v, w);
   CHECK(same_bits(w, other(v)));
   const RowMatrix table = filled<RowMatrix>(9, 4);
@@ -231,7 +225,7 @@ TEST_CASE("an output that does not lie in one piece throws and keeps its bytes")
   MatrixXf tall = filled(10, 3), big = filled(20, 20);
   RowMatrix wide = filled<RowMatrix>(8, 5);
   for (const bool training : {true, false}) {
-    Bn bn = random_layer(3);
+    Bn bn = random_layer<Bn>(3);
     bn(x);
     bn.train(training);
     const auto throws = [&](const auto& in, auto&& out, const auto& whole) {

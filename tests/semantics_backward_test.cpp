@@ -10,6 +10,7 @@
 #include "support/bounds.hpp"
 #include "support/layouts.hpp"
 #include "support/random.hpp"
+#include "support/random_layer.hpp"
 #include "support/reference.hpp"
 #include "support/snapshot.hpp"
 
@@ -33,13 +34,6 @@ struct Batch {
   }
 };
 
-tn::BatchNorm2d<> random_layer(tn::BatchNormOptions options = {}) {
-  tn::BatchNorm2d<> bn(3, options);
-  Random random(17);
-  randomise_parameters(random, bn);
-  return bn;
-}
-
 /// backward of the layer's present mode against the reference, gradients starting from zero.
 void check_backward(tn::BatchNorm2d<>& bn, const Batch& batch, Statistics statistics) {
   bn.zero_grad();
@@ -53,7 +47,7 @@ TEST_CASE("backward: training goes through the batch's statistics, with every co
   for (const int correction : {0, 1, 3}) {
     tn::BatchNormOptions options;
     options.correction = correction;
-    tn::BatchNorm2d<> bn = random_layer(options);
+    tn::BatchNorm2d<> bn = random_layer(3, options);
     const Batch batch(1);
     bn(batch.x);
     INFO("correction " << correction);
@@ -72,7 +66,7 @@ TEST_CASE("backward: eval without buffers computes the batch's statistics again 
     tn::BatchNormOptions options;
     options.track_running_stats = false;
     options.correction = correction;
-    tn::BatchNorm2d<> bn = random_layer(options);
+    tn::BatchNorm2d<> bn = random_layer(3, options);
     const Batch other(3), batch(4);
     bn(other.x);  // remembered, and not what eval is to use
     bn.eval();
@@ -83,7 +77,7 @@ TEST_CASE("backward: eval without buffers computes the batch's statistics again 
 TEST_CASE("backward: buffers assigned by hand serve eval, the batch serves training") {
   tn::BatchNormOptions options;
   options.track_running_stats = false;
-  tn::BatchNorm2d<> bn = random_layer(options);
+  tn::BatchNorm2d<> bn = random_layer(3, options);
   bn.running_mean() = Eigen::Vector3f(1, 2, 3);
   bn.running_var() = Eigen::Vector3f(0.5f, 1, 2);
   const Batch batch(5);

@@ -13,7 +13,7 @@
 
 #include "support/files.hpp"
 #include "support/heap.hpp"
-#include "support/random.hpp"
+#include "support/random_layer.hpp"
 #include "support/refusals.hpp"
 #include "support/snapshot.hpp"
 
@@ -36,9 +36,7 @@ long refuse_each_allocation(const Call& call, const Unchanged& unchanged) {
 }
 
 tn::BatchNorm2d<> used_layer() {
-  tn::BatchNorm2d<> bn(100);
-  Random random(1);
-  randomise_parameters(random, bn);
+  auto bn = random_layer(100);
   bn.set_num_batches_tracked(3);
   return bn;
 }

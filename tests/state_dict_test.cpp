@@ -9,7 +9,7 @@
 
 #include "support/bits.hpp"
 #include "support/layouts.hpp"
-#include "support/random.hpp"
+#include "support/random_layer.hpp"
 #include "support/snapshot.hpp"
 
 namespace tn = tensornorm;
@@ -35,9 +35,7 @@ Array floats(std::vector<float> values) {
 /// A layer of 3 channels that has run, with nothing left at its default.
 template <typename Layer>
 Layer used_layer(tn::BatchNormOptions options = {}) {
-  Layer bn(3, options);
-  Random random(1);
-  randomise_parameters(random, bn);
+  auto bn = random_layer<Layer>(3, options);
   if (options.track_running_stats) bn.set_num_batches_tracked(7);
   return bn;
 }

@@ -10,6 +10,7 @@
 #include "support/bounds.hpp"
 #include "support/layouts.hpp"
 #include "support/random.hpp"
+#include "support/random_layer.hpp"
 #include "support/reference.hpp"
 #include "support/snapshot.hpp"
 
@@ -23,14 +24,6 @@ constexpr Index kExtents[] = {4, 3, 2, 5, 3};
 template <int Rank>
 Dims dims_of_rank() {
   return Dims(kExtents, kExtents + Rank);
-}
-
-template <typename Layer>
-Layer random_layer(Index channels, tn::BatchNormOptions options = {}) {
-  Layer bn(channels, options);
-  Random random(3);
-  randomise_parameters(random, bn);
-  return bn;
 }
 
 /// Training, eval and backward of one tensor type on one channel axis against the reference.
