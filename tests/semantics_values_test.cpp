@@ -180,8 +180,8 @@ TEST_CASE("InstanceNorm is batch norm on (1, N*C, ...), GroupNorm and LayerNorm 
         each([&](Index a, Index b, Index c, Index d) {
           const double wanted = (static_cast<double>(x(a, b, c, d)) - mean) / std::sqrt(m2 / size + 1e-5);
           // Promise 2, weight being 1 and bias 0; u^2 * mean and what 60 doubles are summed with are less than 1e-13.
-          worst.add(std::abs(static_cast<double>(y(a, b, c, d)) - wanted),
-                    unit_roundoff<float> * (5 * std::abs(wanted) + 0.25L) + 1e-13L);
+          const double bound = static_cast<double>(unit_roundoff<float>) * (5 * std::abs(wanted) + 0.25) + 1e-13;
+          worst.add(std::abs(static_cast<double>(y(a, b, c, d)) - wanted) / bound);
         });
       }
     }
