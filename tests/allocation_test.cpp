@@ -125,6 +125,10 @@ TEST_CASE("and neither do matrices, maps, double, and half inputs") {
   Eigen::TensorMap<Tensor<float, 4>> map(y.data(), y.dimensions());
   bn.forward(x, map);
   CHECK(allocations([&] { bn.forward(x, map); }) == 0);
+  tn::BatchNorm2d<> fresh(3);
+  const Tensor<float, 4> empty(0, 3, 9, 11);
+  Tensor<float, 4> empty_dx = empty;
+  CHECK(allocations([&] { fresh.backward(empty, empty, empty_dx); }) == 0);
 }
 
 TEST_CASE("out of memory at any allocation: parameters, statistics, gradients and outputs as they were") {

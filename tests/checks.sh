@@ -32,7 +32,7 @@ need_sanitizers() {
 }
 # Tests of more of the same values than others already take; left out where every value is slow.
 more_of_the_same="for many values|over 20 runs|one outlier|ill-conditioned|table of accuracy|promise 11|ResNet-50|with a pool of"
-# The same for emulators, whose time these were a fifth of: how millions of additions round is no matter of the processor.
+# The same for emulators, whose time these were a fifth of: sums of millions of values, which ./run test takes.
 long_sums="quantised data|millions of values|doubles that come again"
 # level_3: the flag for AVX2 and FMA, where this machine's processor has them.
 level_3() {

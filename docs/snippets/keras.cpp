@@ -1,10 +1,8 @@
 // The layer that Keras builds by default, one step of its moving
 // statistics, and a weight from a file.
-#include <cstdlib>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
-#include <string>
 #include <tensornorm/npy.hpp>
 #include <tensornorm/tensornorm.hpp>
 
@@ -24,17 +22,13 @@ int main() {
   std::cout << bn.running_var().transpose() << '\n';   // moving_variance
   //! [code]
 
-  // The file, where nobody else looks; what is read from it is checked.
-  std::string folder =
-      std::filesystem::temp_directory_path() / "tensornorm_XXXXXX";
-  if (mkdtemp(folder.data()) == nullptr) return 1;
-  std::filesystem::current_path(folder);
+  const std::filesystem::path file =
+      std::filesystem::temp_directory_path() / "tensornorm_gamma.npy";
   const Eigen::VectorXf gamma{{2, 0.5f}};
-  tensornorm::save_npy("gamma.npy", tensornorm::Array::from(gamma));
+  tensornorm::save_npy(file, tensornorm::Array::from(gamma));
   //! [weights]
-  bn.weight() = tensornorm::load_npy("gamma.npy").to<Eigen::VectorXf>();
+  bn.weight() = tensornorm::load_npy(file).to<Eigen::VectorXf>();
   //! [weights]
-  std::filesystem::current_path("..");
-  std::filesystem::remove_all(folder);
+  std::filesystem::remove(file);
   if (bn.weight() != gamma) return 1;
 }

@@ -5,6 +5,8 @@
 // formula.
 #pragma once
 
+#include <algorithm>
+#include <limits>
 #include <type_traits>
 
 #include "detail/operand.hpp"

@@ -83,7 +83,7 @@ struct Case {
   template <bool beside, typename Device>
   Results run(const Device& device) {
     const auto channels = static_cast<std::size_t>(plan.shape.channels);
-    plan.value_bytes = Pass<T>::value_bytes(plan.shape);  // what is not asked before a plan is made
+    plan.value_bytes = Pass<T>::value_bytes(plan.shape);  // the walk stays that of T
     Results of{std::vector<double>(channels), std::vector<double>(channels), {}};
     Lines<T> y(plan.shape.size(), offset);
     if (in_place) std::copy(x.begin(), x.end(), y.data());

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <new>
+#include <stdexcept>
 #include <tensornorm/detail/parallel.hpp>
 #include <thread>
 #include <utility>
@@ -29,12 +30,16 @@ struct Counts {
   }
 };
 
-/// A device whose pool keeps what is scheduled, or has no memory for it.
+/// A device whose pool keeps what is scheduled, or has no memory for it, or takes no more.
 struct Pool {
   std::vector<std::function<void()>> kept;
   int accepts = 1000;
+  bool has_memory = false;
   void Schedule(std::function<void()> task) {
-    if (accepts-- <= 0) throw std::bad_alloc();
+    if (accepts-- <= 0) {
+      if (has_memory) throw std::runtime_error("closed");
+      throw std::bad_alloc();
+    }
     kept.push_back(std::move(task));
   }
 };
@@ -133,15 +138,18 @@ TEST_CASE("parallel: no more helpers than there are items for them") {
   }
 }
 
-TEST_CASE("parallel: when memory for helpers runs out the others do the work") {
+TEST_CASE("parallel: when memory for helpers runs out, or the pool throws, the others do the work") {
   for (const int accepts : {0, 1, 2}) {
-    Pool pool;
-    pool.accepts = accepts;
-    Counts counts(10);
-    for_each_item(Device{&pool, 4}, 10, [&](Index item) { counts(item); });
-    CHECK(counts.all(1));
-    for (const auto& helper : pool.kept) helper();
-    CHECK(counts.all(1));
+    for (const bool has_memory : {false, true}) {
+      Pool pool;
+      pool.accepts = accepts;
+      pool.has_memory = has_memory;
+      Counts counts(10);
+      for_each_item(Device{&pool, 4}, 10, [&](Index item) { counts(item); });
+      CHECK(counts.all(1));
+      for (const auto& helper : pool.kept) helper();
+      CHECK(counts.all(1));
+    }
   }
 }
 

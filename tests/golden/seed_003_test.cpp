@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include "notebooks/claim.hpp"
+#include "golden/claim.hpp"
 
 using notebooks::check_claimed;
 using notebooks::Claim;

@@ -40,13 +40,19 @@ inline Packet<double> inverse_root(Packet<double> x) { return Packet<double>::al
   });
 }
 
-/// mean and invstd = 1 / sqrt(var + eps) from statistics that a layer keeps: [channels] each.
+/// 1 / sqrt(var + eps) of the channels from c on.
+template <typename Scalar, typename Extent>
+Packet<double> invstd_of(const Scalar* var, double eps, Index c, Extent extent) {
+  return inverse_root(load<double>(var + c, extent) + Packet<double>::all(eps));
+}
+
+/// mean and invstd from statistics that a layer keeps: [channels] each.
 template <typename Scalar>
 [[gnu::flatten]] void kept_statistics(const Scalar* running_mean, const Scalar* running_var, Index channels, double eps,
                                       double* mean, double* invstd) {
   for_each_packet<double>(channels, [&](Index c, auto extent) {
     store(mean + c, load<double>(running_mean + c, extent), extent);
-    store(invstd + c, inverse_root(load<double>(running_var + c, extent) + Packet<double>::all(eps)), extent);
+    store(invstd + c, invstd_of(running_var, eps, c, extent), extent);
   });
 }
 
@@ -85,8 +91,7 @@ struct EvalNumbers {
 
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
-    const auto invstd = inverse_root(load<double>(var + c, extent) + Packet<double>::all(eps));
-    const auto scale = numbers_or(1, weight, c, extent) * invstd;
+    const auto scale = numbers_or(1, weight, c, extent) * invstd_of(var, eps, c, extent);
     return {numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
   }
 };

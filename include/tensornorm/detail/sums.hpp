@@ -4,7 +4,7 @@
 // All sums are taken in lanes of double, whatever memory holds. A product of two floats is exact there and in range,
 // and 29 bits are spare, so rounding errors of float values do not depend on the values, which may repeat or lie far
 // apart. (Float lanes were up to a half faster, and lost promised digits where a few values come again and again. Of
-// half and bfloat16 even sums of eight values in float would save a fifth to a half of a pass, but neither statistics
+// half and bfloat16 even sums of eight values in float would save up to a half of a pass, but neither statistics
 // nor outputs would be those of the same values as floats.) Chains of additions are short nevertheless, for the sake of
 // doubles; and see totals.hpp.
 //

@@ -62,9 +62,9 @@ inline bool leaves_cache(Shape shape, Index value_bytes) { return shape.size() *
 class Plan {
  public:
   Shape shape;
-  Index value_bytes;
-  bool rows;   // else runs
-  Index fold;  // rows only: how many outer indices count as one row
+  Index value_bytes;  // of one
+  bool rows;          // else runs
+  Index fold;         // rows only: how many outer indices count as one row
   Index block_channels, chunk_outer, chunk_inner;
   Index blocks, outer_chunks, chunks;  // how many there are; chunks: of one block
   bool beyond_cache;                   // leaves_cache(), of the tensor

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "cell.hpp"
+#include "notebooks/cell.hpp"
 
 namespace notebooks {
 
@@ -29,14 +29,11 @@ struct Claim {
   }
 };
 
-/// The cell that the test of that name claims. Throws std::out_of_range if there is no such cell.
-inline const Cell& claimed(const Cells& cells, const std::string& test) {
-  return find(cells, test.substr(std::string("seed ").size()));
-}
-
-/// Compares the cell, of a notebook that has been run, that the running test claims.
+/// Compares the cell, of a notebook that has been run, that the running test claims. Throws std::out_of_range if there
+/// is no such cell.
 inline void check_claimed(const Cells& cells) {
-  const Cell& cell = claimed(cells, doctest::getContextOptions()->currentTest->m_name);
+  const std::string test = doctest::getContextOptions()->currentTest->m_name;
+  const Cell& cell = find(cells, test.substr(std::string("seed ").size()));
   CHECK_MESSAGE(cell.pass(), cell);
 }
 
