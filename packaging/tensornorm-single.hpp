@@ -2099,14 +2099,14 @@ template <typename F, typename T, typename Asking, typename Write>
   const Index begin = plan.shape.offset(box.outer_begin, box.channel_begin, 0);
   const Index rows = (box.outer_end - box.outer_begin) / plan.fold;
   const Index rest = (box.outer_end - box.outer_begin) % plan.fold * box.channels() * inner;  // lanes
-  const auto tile = [&](Index r, auto tile_height, Index tile_lanes) {
+  auto tile = [&](Index r, auto tile_height, Index tile_lanes) {
     constexpr Index height = decltype(tile_height)::value;
     const Index first = begin + r * stride;
-    const auto map = [=, &lane_table](Index l, auto e) {
+    auto map = [=, &lane_table](Index l, auto e) {
       const auto of_lanes = each<K>([&](auto j) { return load<Lane>(lane_table.values[j] + l, e); });
       for (Index at = first + l, k = 0; k < height; ++k, at += stride) write(out + at, f(at, of_lanes, e), e);
     };
-    const auto ask_for = [=](Index l) {
+    auto ask_for = [=](Index l) {
       for (Index at = first + l, k = 0; k < height; ++k, at += stride) ask(f, out, at);
     };
     for_each_packet_of(out + first, tile_lanes, Write::streamed, map, may_repeat, ask_for);
@@ -2140,11 +2140,11 @@ template <typename F, typename T, typename Asking, typename Write>
     Index first = plan.shape.offset(o, box.channel_begin, box.inner_begin);
     for (Index c = 0; c < channels; ++c, first += inner) {
       const auto of_channel = each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][c]); });
-      const auto map = [=](Index l, auto extent) {
+      auto map = [=](Index l, auto extent) {
         const auto e = mixed(extent);
         write(out + first + l, f(first + l, of_channel, e), e);
       };
-      const auto ask_for = [=](Index l) { ask(f, out, first + l); };
+      auto ask_for = [=](Index l) { ask(f, out, first + l); };
       for_each_packet_of(out + first, run, Write::streamed, map, may_repeat, ask_for);
     }
   }
@@ -2185,7 +2185,7 @@ class MapBeside {
 template <typename F, typename T>
 void map_box(const Plan& plan, const Box& box, const F& f, const CoefficientsOf<F, T>& table, T* out,
              const Movement& movement) {
-  const auto map = [&](auto asking, auto write) {
+  auto map = [&](auto asking, auto write) {
     if (plan.rows) {
       map_rows(plan, box, f, table, out, movement.may_repeat, asking, write);
     } else {
@@ -2223,9 +2223,9 @@ inline Packet<double> inverse_root(Packet<double> x) { return Packet<double>::al
 /// invstd = 1 / sqrt(m2 / freedom + eps): [channels]. invstd may be m2. freedom: n - correction.
 [[gnu::flatten]] inline void invert_deviations(const double* m2, Index channels, double freedom, double eps,
                                                double* invstd) {
-  const auto per_freedom = Packet<double>::all(1 / freedom);
+  auto per_freedom = Packet<double>::all(1 / freedom);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
-    const auto var_plus_eps = fma(load<double>(m2 + c, extent), per_freedom, Packet<double>::all(eps));
+    auto var_plus_eps = fma(load<double>(m2 + c, extent), per_freedom, Packet<double>::all(eps));
     store(invstd + c, inverse_root(var_plus_eps), extent);
   });
 }
@@ -2265,7 +2265,7 @@ struct TrainingNumbers {
 
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
-    const auto scale = numbers_or(1, weight, c, extent) * load<double>(invstd + c, extent);
+    auto scale = numbers_or(1, weight, c, extent) * load<double>(invstd + c, extent);
     return {load<double>(mean + c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
   }
 };
@@ -2281,7 +2281,7 @@ struct EvalNumbers {
 
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
-    const auto scale = numbers_or(1, weight, c, extent) * invstd_of(var, eps, c, extent);
+    auto scale = numbers_or(1, weight, c, extent) * invstd_of(var, eps, c, extent);
     return {numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
   }
 };
@@ -2290,7 +2290,7 @@ struct EvalNumbers {
 
 /// Whether a number keeps its digits as a float: it is 0, or not below the smallest normal one.
 inline Packet<double> keeps_digits(Packet<double> number) {
-  const auto size = abs(number), zero = Packet<double>::all(0), least = Packet<double>::all(0x1p-126);
+  auto size = abs(number), zero = Packet<double>::all(0), least = Packet<double>::all(0x1p-126);
   return at_most(size, zero) + at_most(least, size);
 }
 
@@ -2335,7 +2335,7 @@ struct NormalizeTraining : NormalizeEval<T> {
     return fma((load<Lane>(this->x + offset, extent) - c[0]) - c[1], c[2], c[3]);
   }
   static std::array<Packet<double>, 4> coefficients_of(const ChannelNumbers& n) {
-    const auto hi = rounded<Lane>(n.mean);
+    auto hi = rounded<Lane>(n.mean);
     return {hi, n.mean - hi, n.scale, n.shift};
   }
   static std::array<Lane, 4> copying() { return {0, 0, 1, Lane{-0.0}}; }
@@ -3191,14 +3191,14 @@ class BlockMap {
     auto fit = Packet<double>::all(1);
     for_each_packet<double>(count, [&](Index c, auto extent) {
       const ChannelNumbers numbers = numbers_(first + c, extent);
-      const auto coefficients = F::coefficients_of(numbers);
+      auto coefficients = F::coefficients_of(numbers);
       for (std::size_t k = 0; k < coefficients.size(); ++k) store(table_.values[k] + c, coefficients[k]);
       if constexpr (std::is_same_v<Lane, float>) fit = fit * F::fits(numbers);
     });
     all_fit_ = all_of(fit);
     if (all_fit_) return;
     for_each_wide_channel(count, [&](Index c, const ChannelNumbers&, Index) {  // which the vector pass is to copy
-      const auto copying = F::copying();
+      auto copying = F::copying();
       for (std::size_t k = 0; k < copying.size(); ++k) table_.values[k][c] = copying[k];
     });
   }
@@ -3223,7 +3223,7 @@ class BlockMap {
   void for_each_wide_channel(Index count, const Each& each) const {
     for_each_packet<double>(count, [&](Index c, auto extent) {
       const ChannelNumbers numbers = numbers_(first_ + c, extent);
-      const auto fits = F::fits(numbers);
+      auto fits = F::fits(numbers);
       for (Index lane = 0; lane < std::min(width<double>, count - c); ++lane) {
         if (fits[lane] != 1) each(c + lane, numbers, lane);
       }
@@ -3969,7 +3969,7 @@ Index scratch_doubles(const Device& device, const ChannelView<T>& x) {
 template <typename Device, typename T>
 void batch_moments(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
                    Scratch& scratch) {
-  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const detail::MomentsReduction<T> reduction{x.data};
   detail::reduce(device, plan, reduction, statistics.mean, statistics.m2, scratch);
 }
@@ -3995,7 +3995,7 @@ template <typename T, typename Scalar>
 auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, const BatchStatistics& statistics,
                    const Affine<Scalar>& affine, const ChannelView<T>& y, bool after_reduction) {
   const bool in_place = x.data == y.data;
-  const auto movement = detail::movement_of(plan, 1, in_place, after_reduction);
+  auto movement = detail::movement_of(plan, 1, in_place, after_reduction);
   const detail::NormalizeTraining<T> f{{x.data}};
   const detail::TrainingNumbers<Scalar> numbers{statistics.mean, statistics.invstd, affine.weight, affine.bias};
   return detail::mapping(plan, f, y.data, movement, numbers);
@@ -4007,7 +4007,7 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
                     const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx, bool after_reduction) {
   const bool in_place = dy.data == dx.data;
-  const auto movement = detail::movement_of(plan, 2, in_place, after_reduction);
+  auto movement = detail::movement_of(plan, 2, in_place, after_reduction);
   const detail::GradientTraining<T> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
   const detail::GradientNumbers<Scalar> numbers{
@@ -4021,7 +4021,7 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
 template <typename Device, typename T, typename Scalar>
 void normalize(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
                const Affine<Scalar>& affine, const ChannelView<T>& y) {
-  const auto plan = detail::plan_map(x.shape, sizeof(T), x.data == y.data);
+  auto plan = detail::plan_map(x.shape, sizeof(T), x.data == y.data);
   detail::map_all(device, plan, false, internal::normalisation(plan, x, statistics, affine, y, false));
 }
 
@@ -4029,7 +4029,7 @@ void normalize(const Device& device, const ChannelView<const T>& x, const BatchS
 template <typename Device, typename T, typename Scalar>
 void training_forward(const Device& device, const ChannelView<const T>& x, const Affine<Scalar>& affine, double eps,
                       int correction, const BatchStatistics& statistics, const ChannelView<T>& y, Scratch& scratch) {
-  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const auto finish = [&](Index begin, Index end) {
     batch_invstd(begin, end, x.shape.per_channel(), eps, correction, statistics);
   };
@@ -4048,7 +4048,7 @@ void training_forward(const Device& device, const ChannelView<const T>& x, const
 template <typename Device, typename T>
 void gradient_sums(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                    const BatchStatistics& statistics, const GradientSums& sums, Scratch& scratch) {
-  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const auto find = [&](const auto& reduction) {
     detail::reduce(device, plan, reduction, sums.dy, sums.dy_dev, scratch);
   };
@@ -4064,7 +4064,7 @@ template <typename Device, typename T, typename Scalar>
 void input_gradient(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                     const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx) {
-  const auto plan = detail::plan_map(x.shape, sizeof(T), dy.data == dx.data);
+  auto plan = detail::plan_map(x.shape, sizeof(T), dy.data == dx.data);
   detail::map_all(device, plan, false,
                   internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, false));
 }
@@ -4075,7 +4075,7 @@ template <typename Device, typename T, typename Scalar>
 void training_backward(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                        const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
-  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const bool m2_is_missing = detail::sums_from_zero<T> && statistics.m2 == nullptr;
   if (m2_is_missing || detail::maps_apart(plan, dy.data == dx.data)) {
     gradient_sums(device, x, dy, statistics, sums, scratch);
@@ -4094,8 +4094,8 @@ template <typename Device, typename T, typename Scalar>
 void eval_forward(const Device& device, const ChannelView<const T>& x, const Scalar* mean, const Scalar* var,
                   double eps, const Affine<Scalar>& affine, const ChannelView<T>& y) {
   const bool in_place = x.data == y.data;
-  const auto plan = detail::plan_map(x.shape, sizeof(T), in_place);
-  const auto movement = detail::movement_of(plan, 1, in_place, false);
+  auto plan = detail::plan_map(x.shape, sizeof(T), in_place);
+  auto movement = detail::movement_of(plan, 1, in_place, false);
   const detail::NormalizeEval<T> f{x.data};
   const detail::EvalNumbers<Scalar> numbers{mean, var, eps, affine.weight, affine.bias};
   detail::map_all(device, plan, false, detail::mapping(plan, f, y.data, movement, numbers));
@@ -4114,8 +4114,8 @@ template <typename Device, typename T, typename Scalar>
 void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, const Scalar* var, double eps,
                          const Affine<Scalar>& affine, const ChannelView<T>& dx) {
   const bool in_place = dy.data == dx.data;
-  const auto plan = detail::plan_map(dy.shape, sizeof(T), in_place);
-  const auto movement = detail::movement_of(plan, 1, in_place, false);
+  auto plan = detail::plan_map(dy.shape, sizeof(T), in_place);
+  auto movement = detail::movement_of(plan, 1, in_place, false);
   const detail::GradientEval<T> f{dy.data};
   const detail::EvalNumbers<Scalar> numbers{nullptr, var, eps, affine.weight, nullptr};
   detail::map_all(device, plan, false, detail::mapping(plan, f, dx.data, movement, numbers));

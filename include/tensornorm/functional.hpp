@@ -58,7 +58,7 @@ Index scratch_doubles(const Device& device, const ChannelView<T>& x) {
 template <typename Device, typename T>
 void batch_moments(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
                    Scratch& scratch) {
-  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const detail::MomentsReduction<T> reduction{x.data};
   detail::reduce(device, plan, reduction, statistics.mean, statistics.m2, scratch);
 }
@@ -84,7 +84,7 @@ template <typename T, typename Scalar>
 auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, const BatchStatistics& statistics,
                    const Affine<Scalar>& affine, const ChannelView<T>& y, bool after_reduction) {
   const bool in_place = x.data == y.data;
-  const auto movement = detail::movement_of(plan, 1, in_place, after_reduction);
+  auto movement = detail::movement_of(plan, 1, in_place, after_reduction);
   const detail::NormalizeTraining<T> f{{x.data}};
   const detail::TrainingNumbers<Scalar> numbers{statistics.mean, statistics.invstd, affine.weight, affine.bias};
   return detail::mapping(plan, f, y.data, movement, numbers);
@@ -96,7 +96,7 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
                     const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx, bool after_reduction) {
   const bool in_place = dy.data == dx.data;
-  const auto movement = detail::movement_of(plan, 2, in_place, after_reduction);
+  auto movement = detail::movement_of(plan, 2, in_place, after_reduction);
   const detail::GradientTraining<T> f{x.data, dy.data};
   const auto n = static_cast<double>(x.shape.per_channel());
   const detail::GradientNumbers<Scalar> numbers{
@@ -110,7 +110,7 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
 template <typename Device, typename T, typename Scalar>
 void normalize(const Device& device, const ChannelView<const T>& x, const BatchStatistics& statistics,
                const Affine<Scalar>& affine, const ChannelView<T>& y) {
-  const auto plan = detail::plan_map(x.shape, sizeof(T), x.data == y.data);
+  auto plan = detail::plan_map(x.shape, sizeof(T), x.data == y.data);
   detail::map_all(device, plan, false, internal::normalisation(plan, x, statistics, affine, y, false));
 }
 
@@ -118,7 +118,7 @@ void normalize(const Device& device, const ChannelView<const T>& x, const BatchS
 template <typename Device, typename T, typename Scalar>
 void training_forward(const Device& device, const ChannelView<const T>& x, const Affine<Scalar>& affine, double eps,
                       int correction, const BatchStatistics& statistics, const ChannelView<T>& y, Scratch& scratch) {
-  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const auto finish = [&](Index begin, Index end) {
     batch_invstd(begin, end, x.shape.per_channel(), eps, correction, statistics);
   };
@@ -137,7 +137,7 @@ void training_forward(const Device& device, const ChannelView<const T>& x, const
 template <typename Device, typename T>
 void gradient_sums(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                    const BatchStatistics& statistics, const GradientSums& sums, Scratch& scratch) {
-  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const auto find = [&](const auto& reduction) {
     detail::reduce(device, plan, reduction, sums.dy, sums.dy_dev, scratch);
   };
@@ -153,7 +153,7 @@ template <typename Device, typename T, typename Scalar>
 void input_gradient(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                     const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx) {
-  const auto plan = detail::plan_map(x.shape, sizeof(T), dy.data == dx.data);
+  auto plan = detail::plan_map(x.shape, sizeof(T), dy.data == dx.data);
   detail::map_all(device, plan, false,
                   internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, false));
 }
@@ -164,7 +164,7 @@ template <typename Device, typename T, typename Scalar>
 void training_backward(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                        const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
-  const auto plan = detail::plan_reduction(x.shape, sizeof(T));
+  auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const bool m2_is_missing = detail::sums_from_zero<T> && statistics.m2 == nullptr;
   if (m2_is_missing || detail::maps_apart(plan, dy.data == dx.data)) {
     gradient_sums(device, x, dy, statistics, sums, scratch);
@@ -183,8 +183,8 @@ template <typename Device, typename T, typename Scalar>
 void eval_forward(const Device& device, const ChannelView<const T>& x, const Scalar* mean, const Scalar* var,
                   double eps, const Affine<Scalar>& affine, const ChannelView<T>& y) {
   const bool in_place = x.data == y.data;
-  const auto plan = detail::plan_map(x.shape, sizeof(T), in_place);
-  const auto movement = detail::movement_of(plan, 1, in_place, false);
+  auto plan = detail::plan_map(x.shape, sizeof(T), in_place);
+  auto movement = detail::movement_of(plan, 1, in_place, false);
   const detail::NormalizeEval<T> f{x.data};
   const detail::EvalNumbers<Scalar> numbers{mean, var, eps, affine.weight, affine.bias};
   detail::map_all(device, plan, false, detail::mapping(plan, f, y.data, movement, numbers));
@@ -203,8 +203,8 @@ template <typename Device, typename T, typename Scalar>
 void eval_input_gradient(const Device& device, const ChannelView<const T>& dy, const Scalar* var, double eps,
                          const Affine<Scalar>& affine, const ChannelView<T>& dx) {
   const bool in_place = dy.data == dx.data;
-  const auto plan = detail::plan_map(dy.shape, sizeof(T), in_place);
-  const auto movement = detail::movement_of(plan, 1, in_place, false);
+  auto plan = detail::plan_map(dy.shape, sizeof(T), in_place);
+  auto movement = detail::movement_of(plan, 1, in_place, false);
   const detail::GradientEval<T> f{dy.data};
   const detail::EvalNumbers<Scalar> numbers{nullptr, var, eps, affine.weight, nullptr};
   detail::map_all(device, plan, false, detail::mapping(plan, f, dx.data, movement, numbers));

@@ -23,14 +23,14 @@ class BlockMap {
     auto fit = Packet<double>::all(1);
     for_each_packet<double>(count, [&](Index c, auto extent) {
       const ChannelNumbers numbers = numbers_(first + c, extent);
-      const auto coefficients = F::coefficients_of(numbers);
+      auto coefficients = F::coefficients_of(numbers);
       for (std::size_t k = 0; k < coefficients.size(); ++k) store(table_.values[k] + c, coefficients[k]);
       if constexpr (std::is_same_v<Lane, float>) fit = fit * F::fits(numbers);
     });
     all_fit_ = all_of(fit);
     if (all_fit_) return;
     for_each_wide_channel(count, [&](Index c, const ChannelNumbers&, Index) {  // which the vector pass is to copy
-      const auto copying = F::copying();
+      auto copying = F::copying();
       for (std::size_t k = 0; k < copying.size(); ++k) table_.values[k][c] = copying[k];
     });
   }
@@ -55,7 +55,7 @@ class BlockMap {
   void for_each_wide_channel(Index count, const Each& each) const {
     for_each_packet<double>(count, [&](Index c, auto extent) {
       const ChannelNumbers numbers = numbers_(first_ + c, extent);
-      const auto fits = F::fits(numbers);
+      auto fits = F::fits(numbers);
       for (Index lane = 0; lane < std::min(width<double>, count - c); ++lane) {
         if (fits[lane] != 1) each(c + lane, numbers, lane);
       }

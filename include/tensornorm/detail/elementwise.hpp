@@ -99,14 +99,14 @@ template <typename F, typename T, typename Asking, typename Write>
   const Index begin = plan.shape.offset(box.outer_begin, box.channel_begin, 0);
   const Index rows = (box.outer_end - box.outer_begin) / plan.fold;
   const Index rest = (box.outer_end - box.outer_begin) % plan.fold * box.channels() * inner;  // lanes
-  const auto tile = [&](Index r, auto tile_height, Index tile_lanes) {
+  auto tile = [&](Index r, auto tile_height, Index tile_lanes) {
     constexpr Index height = decltype(tile_height)::value;
     const Index first = begin + r * stride;
-    const auto map = [=, &lane_table](Index l, auto e) {
+    auto map = [=, &lane_table](Index l, auto e) {
       const auto of_lanes = each<K>([&](auto j) { return load<Lane>(lane_table.values[j] + l, e); });
       for (Index at = first + l, k = 0; k < height; ++k, at += stride) write(out + at, f(at, of_lanes, e), e);
     };
-    const auto ask_for = [=](Index l) {
+    auto ask_for = [=](Index l) {
       for (Index at = first + l, k = 0; k < height; ++k, at += stride) ask(f, out, at);
     };
     for_each_packet_of(out + first, tile_lanes, Write::streamed, map, may_repeat, ask_for);
@@ -140,11 +140,11 @@ template <typename F, typename T, typename Asking, typename Write>
     Index first = plan.shape.offset(o, box.channel_begin, box.inner_begin);
     for (Index c = 0; c < channels; ++c, first += inner) {
       const auto of_channel = each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][c]); });
-      const auto map = [=](Index l, auto extent) {
+      auto map = [=](Index l, auto extent) {
         const auto e = mixed(extent);
         write(out + first + l, f(first + l, of_channel, e), e);
       };
-      const auto ask_for = [=](Index l) { ask(f, out, first + l); };
+      auto ask_for = [=](Index l) { ask(f, out, first + l); };
       for_each_packet_of(out + first, run, Write::streamed, map, may_repeat, ask_for);
     }
   }
@@ -185,7 +185,7 @@ class MapBeside {
 template <typename F, typename T>
 void map_box(const Plan& plan, const Box& box, const F& f, const CoefficientsOf<F, T>& table, T* out,
              const Movement& movement) {
-  const auto map = [&](auto asking, auto write) {
+  auto map = [&](auto asking, auto write) {
     if (plan.rows) {
       map_rows(plan, box, f, table, out, movement.may_repeat, asking, write);
     } else {

@@ -33,9 +33,9 @@ inline Packet<double> inverse_root(Packet<double> x) { return Packet<double>::al
 /// invstd = 1 / sqrt(m2 / freedom + eps): [channels]. invstd may be m2. freedom: n - correction.
 [[gnu::flatten]] inline void invert_deviations(const double* m2, Index channels, double freedom, double eps,
                                                double* invstd) {
-  const auto per_freedom = Packet<double>::all(1 / freedom);
+  auto per_freedom = Packet<double>::all(1 / freedom);
   for_each_packet<double>(channels, [&](Index c, auto extent) {
-    const auto var_plus_eps = fma(load<double>(m2 + c, extent), per_freedom, Packet<double>::all(eps));
+    auto var_plus_eps = fma(load<double>(m2 + c, extent), per_freedom, Packet<double>::all(eps));
     store(invstd + c, inverse_root(var_plus_eps), extent);
   });
 }
@@ -75,7 +75,7 @@ struct TrainingNumbers {
 
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
-    const auto scale = numbers_or(1, weight, c, extent) * load<double>(invstd + c, extent);
+    auto scale = numbers_or(1, weight, c, extent) * load<double>(invstd + c, extent);
     return {load<double>(mean + c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
   }
 };
@@ -91,7 +91,7 @@ struct EvalNumbers {
 
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
-    const auto scale = numbers_or(1, weight, c, extent) * invstd_of(var, eps, c, extent);
+    auto scale = numbers_or(1, weight, c, extent) * invstd_of(var, eps, c, extent);
     return {numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
   }
 };
@@ -100,7 +100,7 @@ struct EvalNumbers {
 
 /// Whether a number keeps its digits as a float: it is 0, or not below the smallest normal one.
 inline Packet<double> keeps_digits(Packet<double> number) {
-  const auto size = abs(number), zero = Packet<double>::all(0), least = Packet<double>::all(0x1p-126);
+  auto size = abs(number), zero = Packet<double>::all(0), least = Packet<double>::all(0x1p-126);
   return at_most(size, zero) + at_most(least, size);
 }
 
@@ -145,7 +145,7 @@ struct NormalizeTraining : NormalizeEval<T> {
     return fma((load<Lane>(this->x + offset, extent) - c[0]) - c[1], c[2], c[3]);
   }
   static std::array<Packet<double>, 4> coefficients_of(const ChannelNumbers& n) {
-    const auto hi = rounded<Lane>(n.mean);
+    auto hi = rounded<Lane>(n.mean);
     return {hi, n.mean - hi, n.scale, n.shift};
   }
   static std::array<Lane, 4> copying() { return {0, 0, 1, Lane{-0.0}}; }
