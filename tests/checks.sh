@@ -32,7 +32,8 @@ need_sanitizers() {
 }
 # Tests of more of the same values than others already take; left out where every value is slow.
 more_of_the_same="for many values|over 20 runs|one outlier|ill-conditioned|table of accuracy|promise 11|ResNet-50|with a pool of"
-# The same for emulators, whose time these were a fifth of: sums of millions of values, which ./run test takes.
+# The same for emulators and AddressSanitizer, whose time these were a fifth of: sums of millions of values, which
+# ./run test takes.
 long_sums="quantised data|millions of values|doubles that come again"
 # level_3: the flag for AVX2 and FMA, where this machine's processor has them.
 level_3() {
@@ -44,7 +45,7 @@ check_sanitize() {
   need_sanitizers
   build sanitize
   # Of every property's 10 000, and of all ways to walk a tensor.
-  TENSORNORM_CASES=500 TENSORNORM_WALKS=5 skip=$more_of_the_same run_in_pieces sanitize
+  TENSORNORM_CASES=500 TENSORNORM_WALKS=5 skip="$more_of_the_same|$long_sums" run_in_pieces sanitize
   quietly build/sanitize.other.log ctest --test-dir build/sanitize -j "$jobs" --output-on-failure \
     -R "^(must not compile|documentation|-ffast-math)"
 }
