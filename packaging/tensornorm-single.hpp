@@ -412,6 +412,12 @@ auto operand_of(X& x) {
                                   static_cast<Eigen::Index>(std::numeric_limits<typename Traits::IndexType>::max())};
 }
 
+/// Whether every x of the type has memory that is contiguous.
+template <typename X>
+inline constexpr bool always_contiguous = EigenTraits<X>::has_memory&& is_tensor<X>;
+template <typename Plain, int Alignment>
+inline constexpr bool always_contiguous<Eigen::Map<Plain, Alignment, Eigen::Stride<0, 0>>> = true;
+
 /// An input: its own memory where it has any that is contiguous, else that of a copy held here.
 template <typename X>
 class Input {
@@ -427,7 +433,8 @@ class Input {
   const Operand<const Scalar, Traits::rank>& operand() const { return operand_; }
 
  private:
-  static constexpr bool never_copies = Traits::has_memory && is_tensor<X>;
+  static constexpr bool never_copies =
+      always_contiguous<X>;  // nor has room for a copy: a map's may be too large for it
 
   Operand<const Scalar, Traits::rank> get(const X& x) {
     if constexpr (never_copies) {
@@ -625,7 +632,8 @@ class Array {
     });
   }
 
-  /// A copy of an Eigen tensor, matrix or expression of any storage order. The shape of a vector is [size].
+  /// A copy of an Eigen tensor, matrix or expression of any storage order. The shape of a vector is [size]. Throws
+  /// std::invalid_argument for a map of no memory that has sizes.
   template <typename X>
   static Array from(const X& x) {
     using Traits = detail::EigenTraits<X>;
@@ -633,6 +641,9 @@ class Array {
     const auto& operand = in.operand();
     const auto& sizes = operand.dimensions;
     const std::size_t count = operand.bytes() / sizeof(typename Traits::Scalar);
+    if (operand.data == nullptr && count > 0) {
+      detail::fail_argument("x of shape ", sizes, " has a null pointer for data");
+    }
     std::vector<typename Traits::Scalar> values(count);
     for (std::size_t i = 0; i < count; ++i) {
       const auto c_order = static_cast<std::int64_t>(i);
@@ -788,7 +799,7 @@ class StateDict {
 
   /// Whether there is an array of that name.
   bool contains(const std::string& name) const { return index_.count(name) > 0; }
-  /// The array of that name, or null.
+  /// The array of that name, or null. Lasts until the next insert(), as references to entries do.
   const Array* find(const std::string& name) const {
     const auto found = index_.find(name);
     return found == index_.end() ? nullptr : &entries_[found->second].second;
@@ -900,10 +911,11 @@ Value uncontracted(Value value) {
 }
 
 /// The sum or difference as it is written. Under -ffast-math compilers regroup (x - hi) - lo into x - (hi + lo), which
-/// loses lo; they cannot look through this. Without it, nothing.
+/// loses lo; they cannot look through this. Without it, nothing. g++ tells of -fassociative-math alone too, clang does
+/// not.
 template <typename Raw>
 Raw as_written(Raw value) {
-#ifdef __FAST_MATH__
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__)
   return uncontracted(value);
 #else
   return value;
@@ -2538,8 +2550,7 @@ inline constexpr Index strip_lanes = strip_packets * width<double>;
 /// chains of additions cost digits.
 inline constexpr Index strip_rows = 32;
 /// Bytes of a lane, of all inputs, in a tile of several strips beyond the caches: higher ones leave the order of
-/// memory. Eight rows of two inputs of float took up to a quarter longer than four, and of double than two. Not of
-/// doubles whose totals keep no rest: the more tiles, the more is rounded off.
+/// memory. Eight rows of two inputs of float took up to a quarter longer than four, and of double than two.
 inline constexpr Index strip_column_bytes = 32;
 
 /// Sums over `rows` rows, from row r on, of neighbouring packets: a chain of additions each, the same for every packet.
@@ -2569,9 +2580,8 @@ void sum_patch(ByStrips, Index rows, Index lanes, const Asking& ahead, const Col
   using Column = decltype(column_at(Index{0}, Whole{}));
   constexpr bool in_cache = std::is_same_v<Asking, NothingAhead>;
   constexpr bool spare_digits = !std::is_same_v<typename Column::Value, double>;
-  constexpr bool any_height = spare_digits || Column::keeps_rest;
   constexpr Index row_bytes = Column::inputs * Index{sizeof(typename Column::Value)};
-  constexpr Index low = in_cache || !any_height ? tile_rows : strip_column_bytes / row_bytes;
+  constexpr Index low = in_cache ? tile_rows : strip_column_bytes / row_bytes;
   const Index tallest = spare_digits && (in_cache || lanes == strip_lanes) ? strip_rows : low;
   for (Index r = 0; r < rows; r += tallest) {
     const Index height = std::min(tallest, rows - r);
@@ -2614,12 +2624,14 @@ void sum_patch(ByPackets, Index rows, Index lanes, const Asking& ahead, const Co
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-/// What a + b rounds off (Knuth, The Art of Computer Programming 2, section 4.2.2). NaN where the sum is infinite. V: a
-/// double, or a packet of them.
-template <typename V>
-V rest_of(V a, V b) {
-  const V sum = a + b, of_b = sum - a, of_a = sum - of_b;
+/// What a + b rounds off (Knuth, The Art of Computer Programming 2, section 4.2.2). NaN where the sum is infinite.
+inline Packet<double> rest_of(Packet<double> a, Packet<double> b) {
+  const Packet<double> sum = a + b, of_b = sum - a, of_a = sum - of_b;
   return (a - of_a) + (b - of_b);
+}
+inline double rest_of(double a, double b) {
+  const double sum = as_written(a + b), of_b = as_written(sum - a), of_a = as_written(sum - of_b);
+  return as_written(a - of_a) + as_written(b - of_b);
 }
 inline PacketSums rest_of(const PacketSums& a, const PacketSums& b) { return {rest_of(a.u, b.u), rest_of(a.uv, b.uv)}; }
 
@@ -3681,7 +3693,8 @@ void reduce_and_map_beside(const Device& device, const Plan& plan, const R& r, d
 //
 // With s = sum(x - p) and q = sum((x - p)^2) over n values and a pivot p, mean = p + s/n and m2 = q - s^2/n. The pivot
 // keeps the difference from cancelling. Values of float and less need none, p = 0: a double has bits to spare as long
-// as the mean is below a thousand deviations. Doubles have none to spare, and are summed about a pivot near the mean.
+// as the mean is below a thousand deviations. Doubles have none to spare: they are summed about a pivot near the mean,
+// and what is rounded off of tiles' sums is added up as well, as it may be the same for all where values come again.
 // Nor may their means be rounded before boxes are merged: until then a mean is kept less a value of its channel.
 //
 // Where the mean turns out to be too far from the pivot, or squares overflowed, the box is summed once more, about the
@@ -3729,7 +3742,7 @@ template <typename T>
 struct Values {
   using Value = T;
   static constexpr int inputs = 1;
-  static constexpr bool keeps_rest = false;  // within a chunk sums of doubles are good enough for mean and variance
+  static constexpr bool keeps_rest = std::is_same_v<T, double>;
   const T* x;
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
   template <typename Extent>
@@ -3908,7 +3921,7 @@ struct MomentsReduction {
   void box(const Plan& plan, const Box& box, double* mean, double* m2, const Companion& companion = {}) const {
     box_moments(plan, box, x, Origins<T>(plan, box, x), mean, m2, companion);
   }
-  static constexpr bool keeps_rest = std::is_same_v<T, double>;
+  static constexpr bool keeps_rest = Values<T>::keeps_rest;
   struct Rest {  // of m2, of which thousands of chunks may add the same
     double m2;
   };

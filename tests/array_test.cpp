@@ -99,6 +99,8 @@ TEST_CASE("zeros of every type") {
   CHECK(Array::zeros(DType::float32, {}).size() == 1);
   CHECK(Array::zeros(DType::float32, {3, 0}).size() == 0);
   check_throws<std::invalid_argument>({"shape", "[2, -1]"}, [] { Array::zeros(DType::float32, {2, -1}); });
+  check_throws<std::invalid_argument>({"x", "[2, 3]", "null"},
+                                      [] { Array::from(Eigen::TensorMap<Eigen::Tensor<float, 2>>(nullptr, 2, 3)); });
   check_throws<std::invalid_argument>({"dtype", "17"}, [] { Array::zeros(static_cast<DType>(17), {1}); });
 }
 

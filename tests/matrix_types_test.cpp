@@ -243,6 +243,15 @@ TEST_CASE("an output that does not lie in one piece throws and keeps its bytes")
   }
 }
 
+TEST_CASE("maps of a fixed size that is too large for Eigen's own matrices") {
+  using Fixed = Eigen::Matrix<float, 1024, 64>;
+  const MatrixXf x = filled(1024, 64);
+  MatrixXf y(1024, 64);
+  tn::BatchNorm1d<float> bn(64);
+  bn.forward(Eigen::Map<const Fixed>(x.data()), Eigen::Map<Fixed>(y.data()));
+  CHECK(y == tn::BatchNorm1d<float>(64)(x));
+}
+
 TEST_CASE("an empty output of another fixed size is refused, not cut") {
   tn::BatchNorm1d<> bn(4);
   const Eigen::MatrixXf x = Eigen::MatrixXf::Random(5, 4);

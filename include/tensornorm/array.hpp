@@ -136,7 +136,8 @@ class Array {
     });
   }
 
-  /// A copy of an Eigen tensor, matrix or expression of any storage order. The shape of a vector is [size].
+  /// A copy of an Eigen tensor, matrix or expression of any storage order. The shape of a vector is [size]. Throws
+  /// std::invalid_argument for a map of no memory that has sizes.
   template <typename X>
   static Array from(const X& x) {
     using Traits = detail::EigenTraits<X>;
@@ -144,6 +145,9 @@ class Array {
     const auto& operand = in.operand();
     const auto& sizes = operand.dimensions;
     const std::size_t count = operand.bytes() / sizeof(typename Traits::Scalar);
+    if (operand.data == nullptr && count > 0) {
+      detail::fail_argument("x of shape ", sizes, " has a null pointer for data");
+    }
     std::vector<typename Traits::Scalar> values(count);
     for (std::size_t i = 0; i < count; ++i) {
       const auto c_order = static_cast<std::int64_t>(i);

@@ -55,7 +55,7 @@ class StateDict {
 
   /// Whether there is an array of that name.
   bool contains(const std::string& name) const { return index_.count(name) > 0; }
-  /// The array of that name, or null.
+  /// The array of that name, or null. Lasts until the next insert(), as references to entries do.
   const Array* find(const std::string& name) const {
     const auto found = index_.find(name);
     return found == index_.end() ? nullptr : &entries_[found->second].second;

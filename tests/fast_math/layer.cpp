@@ -1,7 +1,7 @@
 #include "fast_math/layer.hpp"
 
-#ifndef __FAST_MATH__
-#error "this file is to be built with -ffast-math"
+#if !defined(__FAST_MATH__) && !defined(__ASSOCIATIVE_MATH__)
+#error "this file is to be built with -ffast-math, or a part of it"
 #endif
 
 namespace fast_math {

@@ -149,6 +149,12 @@ auto operand_of(X& x) {
                                   static_cast<Eigen::Index>(std::numeric_limits<typename Traits::IndexType>::max())};
 }
 
+/// Whether every x of the type has memory that is contiguous.
+template <typename X>
+inline constexpr bool always_contiguous = EigenTraits<X>::has_memory&& is_tensor<X>;
+template <typename Plain, int Alignment>
+inline constexpr bool always_contiguous<Eigen::Map<Plain, Alignment, Eigen::Stride<0, 0>>> = true;
+
 /// An input: its own memory where it has any that is contiguous, else that of a copy held here.
 template <typename X>
 class Input {
@@ -164,7 +170,8 @@ class Input {
   const Operand<const Scalar, Traits::rank>& operand() const { return operand_; }
 
  private:
-  static constexpr bool never_copies = Traits::has_memory && is_tensor<X>;
+  static constexpr bool never_copies =
+      always_contiguous<X>;  // nor has room for a copy: a map's may be too large for it
 
   Operand<const Scalar, Traits::rank> get(const X& x) {
     if constexpr (never_copies) {

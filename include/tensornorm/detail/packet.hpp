@@ -45,10 +45,11 @@ Value uncontracted(Value value) {
 }
 
 /// The sum or difference as it is written. Under -ffast-math compilers regroup (x - hi) - lo into x - (hi + lo), which
-/// loses lo; they cannot look through this. Without it, nothing.
+/// loses lo; they cannot look through this. Without it, nothing. g++ tells of -fassociative-math alone too, clang does
+/// not.
 template <typename Raw>
 Raw as_written(Raw value) {
-#ifdef __FAST_MATH__
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__)
   return uncontracted(value);
 #else
   return value;

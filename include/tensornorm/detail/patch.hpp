@@ -58,8 +58,7 @@ inline constexpr Index strip_lanes = strip_packets * width<double>;
 /// chains of additions cost digits.
 inline constexpr Index strip_rows = 32;
 /// Bytes of a lane, of all inputs, in a tile of several strips beyond the caches: higher ones leave the order of
-/// memory. Eight rows of two inputs of float took up to a quarter longer than four, and of double than two. Not of
-/// doubles whose totals keep no rest: the more tiles, the more is rounded off.
+/// memory. Eight rows of two inputs of float took up to a quarter longer than four, and of double than two.
 inline constexpr Index strip_column_bytes = 32;
 
 /// Sums over `rows` rows, from row r on, of neighbouring packets: a chain of additions each, the same for every packet.
@@ -89,9 +88,8 @@ void sum_patch(ByStrips, Index rows, Index lanes, const Asking& ahead, const Col
   using Column = decltype(column_at(Index{0}, Whole{}));
   constexpr bool in_cache = std::is_same_v<Asking, NothingAhead>;
   constexpr bool spare_digits = !std::is_same_v<typename Column::Value, double>;
-  constexpr bool any_height = spare_digits || Column::keeps_rest;
   constexpr Index row_bytes = Column::inputs * Index{sizeof(typename Column::Value)};
-  constexpr Index low = in_cache || !any_height ? tile_rows : strip_column_bytes / row_bytes;
+  constexpr Index low = in_cache ? tile_rows : strip_column_bytes / row_bytes;
   const Index tallest = spare_digits && (in_cache || lanes == strip_lanes) ? strip_rows : low;
   for (Index r = 0; r < rows; r += tallest) {
     const Index height = std::min(tallest, rows - r);

@@ -2,7 +2,8 @@
 //
 // With s = sum(x - p) and q = sum((x - p)^2) over n values and a pivot p, mean = p + s/n and m2 = q - s^2/n. The pivot
 // keeps the difference from cancelling. Values of float and less need none, p = 0: a double has bits to spare as long
-// as the mean is below a thousand deviations. Doubles have none to spare, and are summed about a pivot near the mean.
+// as the mean is below a thousand deviations. Doubles have none to spare: they are summed about a pivot near the mean,
+// and what is rounded off of tiles' sums is added up as well, as it may be the same for all where values come again.
 // Nor may their means be rounded before boxes are merged: until then a mean is kept less a value of its channel.
 //
 // Where the mean turns out to be too far from the pivot, or squares overflowed, the box is summed once more, about the
@@ -24,7 +25,7 @@ template <typename T>
 struct Values {
   using Value = T;
   static constexpr int inputs = 1;
-  static constexpr bool keeps_rest = false;  // within a chunk sums of doubles are good enough for mean and variance
+  static constexpr bool keeps_rest = std::is_same_v<T, double>;
   const T* x;
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
   template <typename Extent>
@@ -203,7 +204,7 @@ struct MomentsReduction {
   void box(const Plan& plan, const Box& box, double* mean, double* m2, const Companion& companion = {}) const {
     box_moments(plan, box, x, Origins<T>(plan, box, x), mean, m2, companion);
   }
-  static constexpr bool keeps_rest = std::is_same_v<T, double>;
+  static constexpr bool keeps_rest = Values<T>::keeps_rest;
   struct Rest {  // of m2, of which thousands of chunks may add the same
     double m2;
   };

@@ -9,12 +9,14 @@
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
-/// What a + b rounds off (Knuth, The Art of Computer Programming 2, section 4.2.2). NaN where the sum is infinite. V: a
-/// double, or a packet of them.
-template <typename V>
-V rest_of(V a, V b) {
-  const V sum = a + b, of_b = sum - a, of_a = sum - of_b;
+/// What a + b rounds off (Knuth, The Art of Computer Programming 2, section 4.2.2). NaN where the sum is infinite.
+inline Packet<double> rest_of(Packet<double> a, Packet<double> b) {
+  const Packet<double> sum = a + b, of_b = sum - a, of_a = sum - of_b;
   return (a - of_a) + (b - of_b);
+}
+inline double rest_of(double a, double b) {
+  const double sum = as_written(a + b), of_b = as_written(sum - a), of_a = as_written(sum - of_b);
+  return as_written(a - of_a) + as_written(b - of_b);
 }
 inline PacketSums rest_of(const PacketSums& a, const PacketSums& b) { return {rest_of(a.u, b.u), rest_of(a.uv, b.uv)}; }
 
