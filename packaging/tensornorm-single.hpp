@@ -2377,7 +2377,7 @@ struct NormalizeTraining : NormalizeEval<T> {
 //
 // Doubles have no bits to spare, and in a chain of additions of a few values that come again and again all may round
 // the same way. So what is rounded off can be added up too, as Terms::keeps_rest says: sums over thousands of tiles are
-// then as good as those of one.
+// then as good as those of one. Terms::keeps_rest_of_u: not only that of u*v, but that of u as well.
 
 // ---- tensornorm/detail/patch.hpp
 // Sums over a patch of memory, rows of lanes, in registers: the inner loops of every reduction. What is summed, u and
@@ -2633,7 +2633,13 @@ inline double rest_of(double a, double b) {
   const double sum = as_written(a + b), of_b = as_written(sum - a), of_a = as_written(sum - of_b);
   return as_written(a - of_a) + as_written(b - of_b);
 }
-inline PacketSums rest_of(const PacketSums& a, const PacketSums& b) { return {rest_of(a.u, b.u), rest_of(a.uv, b.uv)}; }
+
+/// Adds to `rest` what sum + more rounds off, of both sums or, where Terms say so, of u*v alone.
+template <typename Terms>
+void add_rest(const PacketSums& sum, const PacketSums& more, PacketSums& rest) {
+  if constexpr (Terms::keeps_rest_of_u) rest.u = rest.u + rest_of(sum.u, more.u);
+  rest.uv = rest.uv + rest_of(sum.uv, more.uv);
+}
 
 /// A sum, and what was rounded off on the way.
 inline PacketSums with_rest(const PacketSums& sum, const PacketSums& rest) {
@@ -2645,7 +2651,7 @@ template <typename Terms>
 class Total {
  public:
   void add(const PacketSums& more) {
-    if constexpr (Terms::keeps_rest) rest_ = rest_ + rest_of(sum_, more);
+    if constexpr (Terms::keeps_rest) add_rest<Terms>(sum_, more, rest_);
     sum_ = sum_ + more;
   }
   PacketSums sum() const {
@@ -2701,7 +2707,11 @@ class LaneTotals {
   }
   void add(Index l, const PacketSums& more) {
     const PacketSums sum = sums_.at(l);
-    if constexpr (Terms::keeps_rest) rest_.set(l, rest_.at(l) + rest_of(sum, more));
+    if constexpr (Terms::keeps_rest) {
+      PacketSums rest = rest_.at(l);
+      add_rest<Terms>(sum, more, rest);
+      rest_.set(l, rest);
+    }
     sums_.set(l, sum + more);
   }
   /// Once all are added.
@@ -2734,9 +2744,9 @@ void gather(double* a_lane, Index channels, Index inner, Index fold, double* a_c
   for (Index c = 0; c < channels; ++c) {
     Total<Terms> total;
     for_each_packet<double>(inner, [&](Index l, auto extent) {
-      total.add({load<double>(a_lane + c * inner + l, extent), Packet<double>::all(0)});
+      total.add({Packet<double>::all(0), load<double>(a_lane + c * inner + l, extent)});
     });
-    a_channel[c] = reduce_add(total.sum().u);
+    a_channel[c] = reduce_add(total.sum().uv);
   }
 }
 
@@ -2745,15 +2755,14 @@ void gather(double* a_lane, Index channels, Index inner, Index fold, double* a_c
 namespace tensornorm { inline namespace v0 { namespace detail {
 
 // `Terms` names the tensors that are read, Terms::inputs of them, of Terms::Value, and says whether Terms::keeps_rest,
-// as in totals.hpp: terms.u(offset, centre, extent) and terms.v(u, offset, centre, extent) are the factors at the
-// elements from `offset` on, centre being their channels' number (a pivot, a mean).
+// and of which sums, as in totals.hpp: terms.u(offset, centre, extent) and terms.v(u, offset, centre, extent) are the
+// factors at the elements from `offset` on, centre being their channels' number (a pivot, a mean).
 
 /// The factors down a column: at rows `stride` apart from offset `first` on. Lanes beyond a Part add nothing.
 template <typename Terms, typename Extent>
 struct Column {
   using Value = typename Terms::Value;
   static constexpr Index inputs = Terms::inputs, line = line_values<Terms>;
-  static constexpr bool keeps_rest = Terms::keeps_rest;
 
   const Terms& terms;
   Index first, stride;
@@ -2954,7 +2963,7 @@ template <typename T>
 struct GradientTerms {
   using Value = T;
   static constexpr int inputs = 2;
-  static constexpr bool keeps_rest = std::is_same_v<T, double>;
+  static constexpr bool keeps_rest = std::is_same_v<T, double>, keeps_rest_of_u = keeps_rest;
   const T* x;
   const T* dy;
   void prefetch(Index offset) const {
@@ -3742,7 +3751,8 @@ template <typename T>
 struct Values {
   using Value = T;
   static constexpr int inputs = 1;
-  static constexpr bool keeps_rest = std::is_same_v<T, double>;
+  static constexpr bool keeps_rest = std::is_same_v<T, double>,
+                        keeps_rest_of_u = false;  // variances need it, not means
   const T* x;
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
   template <typename Extent>

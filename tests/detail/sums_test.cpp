@@ -20,7 +20,7 @@ template <typename T>
 struct Terms {
   using Value = T;
   static constexpr int inputs = 2;
-  static constexpr bool keeps_rest = std::is_same_v<T, double>;
+  static constexpr bool keeps_rest = std::is_same_v<T, double>, keeps_rest_of_u = keeps_rest;
   const T* a;
   const T* b;
   void prefetch(Index) const {}

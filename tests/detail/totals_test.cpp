@@ -17,7 +17,10 @@ struct Plain {
   static constexpr bool keeps_rest = false;
 };
 struct Keeping {
-  static constexpr bool keeps_rest = true;
+  static constexpr bool keeps_rest = true, keeps_rest_of_u = true;
+};
+struct KeepingOfProducts {
+  static constexpr bool keeps_rest = true, keeps_rest_of_u = false;
 };
 
 PacketSums all(double u, double uv) { return {Packet<double>::all(u), Packet<double>::all(uv)}; }
@@ -39,10 +42,12 @@ TEST_CASE("totals: a sum and its rest are the exact sum") {
 TEST_CASE("totals: a million additions round like one where the rest is kept, and not where it is not") {
   const double term = 1.01, other = 1 / 3.0;
   Total<Keeping> keeping;
+  Total<KeepingOfProducts> of_products;
   Total<Plain> plain;
   double plainly = 0;
   for (int k = 0; k < 1'000'000; ++k) {
     keeping.add(all(term, other));
+    of_products.add(all(term, other));
     plain.add(all(term, other));
     plainly += term;
   }
@@ -51,6 +56,8 @@ TEST_CASE("totals: a million additions round like one where the rest is kept, an
   for (Index lane = 0; lane < width<double>; ++lane) {
     CHECK(keeping.sum().u[lane] == exact_u);
     CHECK(keeping.sum().uv[lane] == exact_uv);
+    CHECK(of_products.sum().u[lane] == plainly);
+    CHECK(of_products.sum().uv[lane] == exact_uv);
     CHECK(plain.sum().u[lane] == plainly);
   }
   CHECK(plainly != exact_u);
@@ -70,7 +77,7 @@ TEST_CASE("totals: infinite sums stay infinite, and NaN is NaN") {
   }
 }
 
-TEST_CASE_TEMPLATE("totals: those of lanes in memory are those in registers", Kind, Plain, Keeping) {
+TEST_CASE_TEMPLATE("totals: those of lanes in memory are those in registers", Kind, Plain, Keeping, KeepingOfProducts) {
   constexpr Index W = width<double>;
   Random random(2);
   for (Index lanes = 1; lanes <= 3 * W; ++lanes) {

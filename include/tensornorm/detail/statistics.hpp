@@ -25,7 +25,8 @@ template <typename T>
 struct Values {
   using Value = T;
   static constexpr int inputs = 1;
-  static constexpr bool keeps_rest = std::is_same_v<T, double>;
+  static constexpr bool keeps_rest = std::is_same_v<T, double>,
+                        keeps_rest_of_u = false;  // variances need it, not means
   const T* x;
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
   template <typename Extent>

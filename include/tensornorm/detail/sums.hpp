@@ -17,15 +17,14 @@
 namespace tensornorm { inline namespace v0 { namespace detail {
 
 // `Terms` names the tensors that are read, Terms::inputs of them, of Terms::Value, and says whether Terms::keeps_rest,
-// as in totals.hpp: terms.u(offset, centre, extent) and terms.v(u, offset, centre, extent) are the factors at the
-// elements from `offset` on, centre being their channels' number (a pivot, a mean).
+// and of which sums, as in totals.hpp: terms.u(offset, centre, extent) and terms.v(u, offset, centre, extent) are the
+// factors at the elements from `offset` on, centre being their channels' number (a pivot, a mean).
 
 /// The factors down a column: at rows `stride` apart from offset `first` on. Lanes beyond a Part add nothing.
 template <typename Terms, typename Extent>
 struct Column {
   using Value = typename Terms::Value;
   static constexpr Index inputs = Terms::inputs, line = line_values<Terms>;
-  static constexpr bool keeps_rest = Terms::keeps_rest;
 
   const Terms& terms;
   Index first, stride;

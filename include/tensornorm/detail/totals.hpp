@@ -2,7 +2,7 @@
 //
 // Doubles have no bits to spare, and in a chain of additions of a few values that come again and again all may round
 // the same way. So what is rounded off can be added up too, as Terms::keeps_rest says: sums over thousands of tiles are
-// then as good as those of one.
+// then as good as those of one. Terms::keeps_rest_of_u: not only that of u*v, but that of u as well.
 #pragma once
 
 #include "patch.hpp"
@@ -18,7 +18,13 @@ inline double rest_of(double a, double b) {
   const double sum = as_written(a + b), of_b = as_written(sum - a), of_a = as_written(sum - of_b);
   return as_written(a - of_a) + as_written(b - of_b);
 }
-inline PacketSums rest_of(const PacketSums& a, const PacketSums& b) { return {rest_of(a.u, b.u), rest_of(a.uv, b.uv)}; }
+
+/// Adds to `rest` what sum + more rounds off, of both sums or, where Terms say so, of u*v alone.
+template <typename Terms>
+void add_rest(const PacketSums& sum, const PacketSums& more, PacketSums& rest) {
+  if constexpr (Terms::keeps_rest_of_u) rest.u = rest.u + rest_of(sum.u, more.u);
+  rest.uv = rest.uv + rest_of(sum.uv, more.uv);
+}
 
 /// A sum, and what was rounded off on the way.
 inline PacketSums with_rest(const PacketSums& sum, const PacketSums& rest) {
@@ -30,7 +36,7 @@ template <typename Terms>
 class Total {
  public:
   void add(const PacketSums& more) {
-    if constexpr (Terms::keeps_rest) rest_ = rest_ + rest_of(sum_, more);
+    if constexpr (Terms::keeps_rest) add_rest<Terms>(sum_, more, rest_);
     sum_ = sum_ + more;
   }
   PacketSums sum() const {
@@ -86,7 +92,11 @@ class LaneTotals {
   }
   void add(Index l, const PacketSums& more) {
     const PacketSums sum = sums_.at(l);
-    if constexpr (Terms::keeps_rest) rest_.set(l, rest_.at(l) + rest_of(sum, more));
+    if constexpr (Terms::keeps_rest) {
+      PacketSums rest = rest_.at(l);
+      add_rest<Terms>(sum, more, rest);
+      rest_.set(l, rest);
+    }
     sums_.set(l, sum + more);
   }
   /// Once all are added.
@@ -119,9 +129,9 @@ void gather(double* a_lane, Index channels, Index inner, Index fold, double* a_c
   for (Index c = 0; c < channels; ++c) {
     Total<Terms> total;
     for_each_packet<double>(inner, [&](Index l, auto extent) {
-      total.add({load<double>(a_lane + c * inner + l, extent), Packet<double>::all(0)});
+      total.add({Packet<double>::all(0), load<double>(a_lane + c * inner + l, extent)});
     });
-    a_channel[c] = reduce_add(total.sum().u);
+    a_channel[c] = reduce_add(total.sum().uv);
   }
 }
 
