@@ -378,6 +378,13 @@ struct Operand {
   }
 };
 
+/// Throws std::invalid_argument, of x by its name, where there are sizes and no memory.
+template <typename T, int Rank>
+void check_memory(const Operand<T, Rank>& x, const char* name) {
+  if (x.data == nullptr && x.bytes() > 0)
+    fail_argument(name, " of shape ", x.dimensions, " has a null pointer for data");
+}
+
 /// Sizes along the axes, of anything.
 template <typename X>
 auto dimensions_of(const X& x) {
@@ -414,7 +421,7 @@ auto operand_of(X& x) {
 
 /// Whether every x of the type has memory that is contiguous.
 template <typename X>
-inline constexpr bool always_contiguous = EigenTraits<X>::has_memory&& is_tensor<X>;
+inline constexpr bool always_contiguous = (EigenTraits<X>::has_memory && is_tensor<X>);
 template <typename Plain, int Alignment>
 inline constexpr bool always_contiguous<Eigen::Map<Plain, Alignment, Eigen::Stride<0, 0>>> = true;
 
@@ -433,8 +440,8 @@ class Input {
   const Operand<const Scalar, Traits::rank>& operand() const { return operand_; }
 
  private:
-  static constexpr bool never_copies =
-      always_contiguous<X>;  // nor has room for a copy: a map's may be too large for it
+  // Then it has no room for a copy either: a map's fixed size may be too large for Eigen's own matrices.
+  static constexpr bool never_copies = always_contiguous<X>;
 
   Operand<const Scalar, Traits::rank> get(const X& x) {
     if constexpr (never_copies) {
@@ -641,9 +648,7 @@ class Array {
     const auto& operand = in.operand();
     const auto& sizes = operand.dimensions;
     const std::size_t count = operand.bytes() / sizeof(typename Traits::Scalar);
-    if (operand.data == nullptr && count > 0) {
-      detail::fail_argument("x of shape ", sizes, " has a null pointer for data");
-    }
+    detail::check_memory(operand, "x");
     std::vector<typename Traits::Scalar> values(count);
     for (std::size_t i = 0; i < count; ++i) {
       const auto c_order = static_cast<std::int64_t>(i);
@@ -2606,7 +2611,7 @@ void sum_patch(ByPackets, Index rows, Index lanes, const Asking& ahead, const Co
   const auto tile = [&](Index r, Index height, const auto& sums_of) {
     Asking of_tile = ahead;
     for_each_packet<double>(lanes, [&](Index l, auto extent) {
-      const auto column = column_at(l, extent);
+      auto column = column_at(l, extent);
       of_tile.ask(column, r, height, l);
       add(r, height, l, sums_of(column));
     });
@@ -2641,9 +2646,12 @@ void add_rest(const PacketSums& sum, const PacketSums& more, PacketSums& rest) {
   rest.uv = rest.uv + rest_of(sum.uv, more.uv);
 }
 
-/// A sum, and what was rounded off on the way.
-inline PacketSums with_rest(const PacketSums& sum, const PacketSums& rest) {
-  return sum + PacketSums{finite_or_zero(rest.u), finite_or_zero(rest.uv)};
+/// The sums with what was rounded off on the way, as far as that was kept.
+template <typename Terms>
+PacketSums with_rest(PacketSums sum, const PacketSums& rest) {
+  if constexpr (Terms::keeps_rest_of_u) sum.u = sum.u + finite_or_zero(rest.u);
+  sum.uv = sum.uv + finite_or_zero(rest.uv);
+  return sum;
 }
 
 /// Adds up sums of Terms.
@@ -2655,7 +2663,7 @@ class Total {
     sum_ = sum_ + more;
   }
   PacketSums sum() const {
-    if constexpr (Terms::keeps_rest) return with_rest(sum_, rest_);
+    if constexpr (Terms::keeps_rest) return with_rest<Terms>(sum_, rest_);
     return sum_;
   }
 
@@ -2717,7 +2725,7 @@ class LaneTotals {
   /// Once all are added.
   void finish() {
     if constexpr (Terms::keeps_rest) {
-      for_each_packet<double>(lanes_, [&](Index l, auto) { sums_.set(l, with_rest(sums_.at(l), rest_.at(l))); });
+      for_each_packet<double>(lanes_, [&](Index l, auto) { sums_.set(l, with_rest<Terms>(sums_.at(l), rest_.at(l))); });
     }
   }
 
@@ -2831,7 +2839,7 @@ struct Alone {
 template <typename Terms, typename Asking, typename Beside>
 PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows, Index lanes, Index stride,
                      const Asking& ahead, const Beside& beside) {
-  const auto centres = Packet<double>::all(centre);
+  auto centres = Packet<double>::all(centre);
   Total<Terms> total;
   sum_patch(
       ByPackets{}, rows, lanes, ahead,
@@ -3219,7 +3227,7 @@ class BlockMap {
     all_fit_ = all_of(fit);
     if (all_fit_) return;
     for_each_wide_channel(count, [&](Index c, const ChannelNumbers&, Index) {  // which the vector pass is to copy
-      auto copying = F::copying();
+      const auto copying = F::copying();
       for (std::size_t k = 0; k < copying.size(); ++k) table_.values[k][c] = copying[k];
     });
   }
@@ -3244,7 +3252,7 @@ class BlockMap {
   void for_each_wide_channel(Index count, const Each& each) const {
     for_each_packet<double>(count, [&](Index c, auto extent) {
       const ChannelNumbers numbers = numbers_(first_ + c, extent);
-      auto fits = F::fits(numbers);
+      const auto fits = F::fits(numbers);
       for (Index lane = 0; lane < std::min(width<double>, count - c); ++lane) {
         if (fits[lane] != 1) each(c + lane, numbers, lane);
       }
@@ -3751,8 +3759,8 @@ template <typename T>
 struct Values {
   using Value = T;
   static constexpr int inputs = 1;
-  static constexpr bool keeps_rest = std::is_same_v<T, double>,
-                        keeps_rest_of_u = false;  // variances need it, not means
+  static constexpr bool keeps_rest = std::is_same_v<T, double>;
+  static constexpr bool keeps_rest_of_u = false;  // that of squares is for variances; means need none
   const T* x;
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
   template <typename Extent>
@@ -3791,7 +3799,7 @@ void first_values(const Plan& plan, const Box& box, const T* x, double* pivot) {
 /// averaging out. Values that are all the same have no spread, and are the pivot themselves.
 inline void choose_pivots(const Plan& plan, const Box& box, const double* x, double* pivot) {
   const Index channels = box.channels(), rows = box.outer_end - box.outer_begin, run = box.inner_end - box.inner_begin;
-  const auto sample = [&](Index k) {  // the k-th of the first channel; of fewer values, some more than once
+  auto sample = [&](Index k) {  // the k-th of the first channel; of fewer values, some more than once
     const Index o = box.outer_begin + rows * k / pivot_samples, i = box.inner_begin + run * k / pivot_samples;
     return x + plan.shape.offset(o, box.channel_begin, i);
   };
@@ -4331,12 +4339,6 @@ void check_values_per_channel(Index n, int least, const Dimensions<Rank>& dimens
   if (n > least) return;
   fail_argument("Expected more than ", least, least == 1 ? " value" : " values",
                 " per channel when training, got input size ", dimensions);
-}
-
-template <typename T, int Rank>
-void check_memory(const Operand<T, Rank>& x, const char* name) {
-  if (x.data == nullptr && x.bytes() > 0)
-    fail_argument(name, " of shape ", x.dimensions, " has a null pointer for data");
 }
 
 /// Bytes in use under a name that users know.

@@ -263,12 +263,11 @@ TEST_CASE("doubles: millions of values of one size, all in one channel, keep the
 TEST_CASE("doubles: two values in turn, whose rounding errors are all alike, keep the bound of variance") {
   using X = Tensor<double, 4, Eigen::RowMajor>;
   Random random(1);
-  for (const Dims& dims :
-       {Dims{1, 64, 32, 32}, Dims{1, 64, 1, 1 << 15}, Dims{1024, 64, 1, 1}, Dims{1 << 15, 3, 1, 1}}) {
+  for (const Dims& dims : {Dims{1, 64, 32, 32}, Dims{1, 8, 1, 1 << 15}, Dims{1024, 64, 1, 1}, Dims{1 << 15, 3, 1, 1}}) {
     for (int repeat = 0; repeat < 5; ++repeat) {
       X x = make<X>(dims);
       for (Index c = 0; c < dims[1]; ++c) {
-        const double values[] = {2 * random.uniform() - 1, 2 * random.uniform() - 1};
+        const double values[] = {random.uniform(-1, 1), random.uniform(-1, 1)};
         for (Index n = 0; n < dims[0]; ++n) {
           for (Index i = 0; i < dims[2] * dims[3]; ++i) x(n, c, i / dims[3], i % dims[3]) = values[(n + i) % 2];
         }

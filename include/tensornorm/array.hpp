@@ -145,9 +145,7 @@ class Array {
     const auto& operand = in.operand();
     const auto& sizes = operand.dimensions;
     const std::size_t count = operand.bytes() / sizeof(typename Traits::Scalar);
-    if (operand.data == nullptr && count > 0) {
-      detail::fail_argument("x of shape ", sizes, " has a null pointer for data");
-    }
+    detail::check_memory(operand, "x");
     std::vector<typename Traits::Scalar> values(count);
     for (std::size_t i = 0; i < count; ++i) {
       const auto c_order = static_cast<std::int64_t>(i);

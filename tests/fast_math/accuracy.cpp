@@ -36,7 +36,7 @@ void check_step(Layer bn, const X& x, const X& dy) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("fast math: ill-conditioned values of every layout keep every bound", Scalar, float, double) {
+TEST_CASE_TEMPLATE("ill-conditioned values of every layout keep every bound", Scalar, float, double) {
   std::vector<Dims> shapes = small_shapes();
   if (std::is_same_v<Scalar, float>) shapes.push_back({300, 2, 16, 16});
   for_each_case(2, shapes, [](auto order, const Dims& dims, int axis, Random& random, const std::string& name) {
@@ -47,7 +47,7 @@ TEST_CASE_TEMPLATE("fast math: ill-conditioned values of every layout keep every
   });
 }
 
-TEST_CASE("fast math: what is rounded off of sums of millions of doubles is still added up") {
+TEST_CASE("sums of millions of values, of which two come in turn, keep what they round off") {
   using X = Tensor<double, 4, Eigen::RowMajor>;
   for (const double other : {0.7, 0.6687}) {
     X x = make<X>({1, 1, 1, 1 << 22});
@@ -58,7 +58,7 @@ TEST_CASE("fast math: what is rounded off of sums of millions of doubles is stil
   }
 }
 
-TEST_CASE("fast math: a constant channel gives bias, to the bit") {
+TEST_CASE("a constant channel gives bias, to the bit") {
   for_each_case(1, small_shapes(), [](auto order, const Dims& dims, int axis, Random& random, const std::string& name) {
     using X = TensorOf<float, decltype(order)>;
     auto bn = with_random_affine(recording_layer<float>(channels_of(dims, axis), axis), random);

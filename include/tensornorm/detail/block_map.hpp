@@ -30,7 +30,7 @@ class BlockMap {
     all_fit_ = all_of(fit);
     if (all_fit_) return;
     for_each_wide_channel(count, [&](Index c, const ChannelNumbers&, Index) {  // which the vector pass is to copy
-      auto copying = F::copying();
+      const auto copying = F::copying();
       for (std::size_t k = 0; k < copying.size(); ++k) table_.values[k][c] = copying[k];
     });
   }
@@ -55,7 +55,7 @@ class BlockMap {
   void for_each_wide_channel(Index count, const Each& each) const {
     for_each_packet<double>(count, [&](Index c, auto extent) {
       const ChannelNumbers numbers = numbers_(first_ + c, extent);
-      auto fits = F::fits(numbers);
+      const auto fits = F::fits(numbers);
       for (Index lane = 0; lane < std::min(width<double>, count - c); ++lane) {
         if (fits[lane] != 1) each(c + lane, numbers, lane);
       }

@@ -85,12 +85,6 @@ void check_values_per_channel(Index n, int least, const Dimensions<Rank>& dimens
                 " per channel when training, got input size ", dimensions);
 }
 
-template <typename T, int Rank>
-void check_memory(const Operand<T, Rank>& x, const char* name) {
-  if (x.data == nullptr && x.bytes() > 0)
-    fail_argument(name, " of shape ", x.dimensions, " has a null pointer for data");
-}
-
 /// Bytes in use under a name that users know.
 struct Memory {
   const char* name;

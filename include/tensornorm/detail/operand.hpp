@@ -115,6 +115,13 @@ struct Operand {
   }
 };
 
+/// Throws std::invalid_argument, of x by its name, where there are sizes and no memory.
+template <typename T, int Rank>
+void check_memory(const Operand<T, Rank>& x, const char* name) {
+  if (x.data == nullptr && x.bytes() > 0)
+    fail_argument(name, " of shape ", x.dimensions, " has a null pointer for data");
+}
+
 /// Sizes along the axes, of anything.
 template <typename X>
 auto dimensions_of(const X& x) {
@@ -151,7 +158,7 @@ auto operand_of(X& x) {
 
 /// Whether every x of the type has memory that is contiguous.
 template <typename X>
-inline constexpr bool always_contiguous = EigenTraits<X>::has_memory&& is_tensor<X>;
+inline constexpr bool always_contiguous = (EigenTraits<X>::has_memory && is_tensor<X>);
 template <typename Plain, int Alignment>
 inline constexpr bool always_contiguous<Eigen::Map<Plain, Alignment, Eigen::Stride<0, 0>>> = true;
 
@@ -170,8 +177,8 @@ class Input {
   const Operand<const Scalar, Traits::rank>& operand() const { return operand_; }
 
  private:
-  static constexpr bool never_copies =
-      always_contiguous<X>;  // nor has room for a copy: a map's may be too large for it
+  // Then it has no room for a copy either: a map's fixed size may be too large for Eigen's own matrices.
+  static constexpr bool never_copies = always_contiguous<X>;
 
   Operand<const Scalar, Traits::rank> get(const X& x) {
     if constexpr (never_copies) {

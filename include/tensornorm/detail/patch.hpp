@@ -114,7 +114,7 @@ void sum_patch(ByPackets, Index rows, Index lanes, const Asking& ahead, const Co
   const auto tile = [&](Index r, Index height, const auto& sums_of) {
     Asking of_tile = ahead;
     for_each_packet<double>(lanes, [&](Index l, auto extent) {
-      const auto column = column_at(l, extent);
+      auto column = column_at(l, extent);
       of_tile.ask(column, r, height, l);
       add(r, height, l, sums_of(column));
     });

@@ -25,8 +25,8 @@ template <typename T>
 struct Values {
   using Value = T;
   static constexpr int inputs = 1;
-  static constexpr bool keeps_rest = std::is_same_v<T, double>,
-                        keeps_rest_of_u = false;  // variances need it, not means
+  static constexpr bool keeps_rest = std::is_same_v<T, double>;
+  static constexpr bool keeps_rest_of_u = false;  // that of squares is for variances; means need none
   const T* x;
   void prefetch(Index offset) const { detail::prefetch(x + offset); }
   template <typename Extent>
@@ -65,7 +65,7 @@ void first_values(const Plan& plan, const Box& box, const T* x, double* pivot) {
 /// averaging out. Values that are all the same have no spread, and are the pivot themselves.
 inline void choose_pivots(const Plan& plan, const Box& box, const double* x, double* pivot) {
   const Index channels = box.channels(), rows = box.outer_end - box.outer_begin, run = box.inner_end - box.inner_begin;
-  const auto sample = [&](Index k) {  // the k-th of the first channel; of fewer values, some more than once
+  auto sample = [&](Index k) {  // the k-th of the first channel; of fewer values, some more than once
     const Index o = box.outer_begin + rows * k / pivot_samples, i = box.inner_begin + run * k / pivot_samples;
     return x + plan.shape.offset(o, box.channel_begin, i);
   };

@@ -93,7 +93,7 @@ struct Alone {
 template <typename Terms, typename Asking, typename Beside>
 PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows, Index lanes, Index stride,
                      const Asking& ahead, const Beside& beside) {
-  const auto centres = Packet<double>::all(centre);
+  auto centres = Packet<double>::all(centre);
   Total<Terms> total;
   sum_patch(
       ByPackets{}, rows, lanes, ahead,

@@ -26,9 +26,12 @@ void add_rest(const PacketSums& sum, const PacketSums& more, PacketSums& rest) {
   rest.uv = rest.uv + rest_of(sum.uv, more.uv);
 }
 
-/// A sum, and what was rounded off on the way.
-inline PacketSums with_rest(const PacketSums& sum, const PacketSums& rest) {
-  return sum + PacketSums{finite_or_zero(rest.u), finite_or_zero(rest.uv)};
+/// The sums with what was rounded off on the way, as far as that was kept.
+template <typename Terms>
+PacketSums with_rest(PacketSums sum, const PacketSums& rest) {
+  if constexpr (Terms::keeps_rest_of_u) sum.u = sum.u + finite_or_zero(rest.u);
+  sum.uv = sum.uv + finite_or_zero(rest.uv);
+  return sum;
 }
 
 /// Adds up sums of Terms.
@@ -40,7 +43,7 @@ class Total {
     sum_ = sum_ + more;
   }
   PacketSums sum() const {
-    if constexpr (Terms::keeps_rest) return with_rest(sum_, rest_);
+    if constexpr (Terms::keeps_rest) return with_rest<Terms>(sum_, rest_);
     return sum_;
   }
 
@@ -102,7 +105,7 @@ class LaneTotals {
   /// Once all are added.
   void finish() {
     if constexpr (Terms::keeps_rest) {
-      for_each_packet<double>(lanes_, [&](Index l, auto) { sums_.set(l, with_rest(sums_.at(l), rest_.at(l))); });
+      for_each_packet<double>(lanes_, [&](Index l, auto) { sums_.set(l, with_rest<Terms>(sums_.at(l), rest_.at(l))); });
     }
   }
 
