@@ -1745,8 +1745,8 @@ auto channel_view(X& x, int channel_axis = 1) {
 // With g = y - bias and u = 2^-24 its error is at most u (3|g| + |y|), besides that of the statistics. x - hi is exact
 // for x near the mean, so a large mean costs nothing, and a constant channel gives bias bit for bit.
 //
-// Where float cannot hold what is between (x - mean overflows, or scale leaves the range of normal floats) a channel is
-// wide: the vector pass copies it, exactly, and it is then computed in double where it lies.
+// Where float cannot hold what is between (x - mean or a term of dx overflows, or scale leaves the range of normal
+// floats) a channel is wide: the vector pass copies it, exactly, and it is then computed in double where it lies.
 
 // ---- tensornorm/detail/elementwise.hpp
 // The one element pass of the library: out = f(inputs at the element, its channel's coefficients). Normalising and the
@@ -2233,7 +2233,12 @@ struct ChannelNumbers {
   Packet<double> mean;   // of the batch, or the running mean
   Packet<double> scale;  // weight * invstd
   Packet<double> shift;  // forward: bias; backward: weight * invstd * sum(dy) / n
-  Packet<double> slope;  // backward only: weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
+  Packet<double> slope;  // backward, else 0: weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
+  Packet<double> reach;  // backward, else 0: no |(x - mean) * slope| of the batch is larger
+
+  static ChannelNumbers of_forward(Packet<double> mean, Packet<double> scale, Packet<double> shift) {
+    return {mean, scale, shift, Packet<double>::all(0), Packet<double>::all(0)};
+  }
 };
 
 inline Packet<double> inverse_root(Packet<double> x) { return Packet<double>::all(1) / sqrt(x); }
@@ -2283,7 +2288,7 @@ struct TrainingNumbers {
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
     auto scale = numbers_or(1, weight, c, extent) * load<double>(invstd + c, extent);
-    return {load<double>(mean + c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
+    return ChannelNumbers::of_forward(load<double>(mean + c, extent), scale, numbers_or(0, bias, c, extent));
   }
 };
 
@@ -2299,7 +2304,7 @@ struct EvalNumbers {
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
     auto scale = numbers_or(1, weight, c, extent) * invstd_of(var, eps, c, extent);
-    return {numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
+    return ChannelNumbers::of_forward(numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent));
   }
 };
 
@@ -3118,8 +3123,10 @@ struct GradientNumbers {
   ChannelNumbers operator()(Index c, Extent extent) const {
     const auto inv = load<double>(invstd + c, extent), scale = numbers_or(1, weight, c, extent) * inv;
     const auto dy = load<double>(sum_dy + c, extent), dy_dev = load<double>(sum_dy_dev + c, extent);
+    // Times (x - mean) * invstd / (n - correction), which is at most 1: (x - mean) * slope.
+    const auto reach = scale * (dy_dev * inv);
     return {load<double>(mean + c, extent), scale, scale * (dy * Packet<double>::all(per_value)),
-            scale * inv * (dy_dev * inv * Packet<double>::all(per_freedom))};
+            reach * (inv * Packet<double>::all(per_freedom)), abs(reach)};
   }
 };
 
@@ -3161,8 +3168,9 @@ struct GradientTraining {
   }
   static std::array<Lane, 4> copying() { return {0, 1, 0, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
-    return leave_room(abs(n.mean) + range_size(abs(n.scale) + abs(n.slope) + abs(n.shift))) * keeps_digits(n.scale) *
-           keeps_digits(n.slope) * keeps_digits(n.shift);
+    // A large number subtracted would bring no product back into range.
+    return leave_room(abs(n.mean) + range_size(abs(n.scale) + abs(n.slope)) + abs(n.shift) + n.reach) *
+           keeps_digits(n.scale) * keeps_digits(n.slope) * keeps_digits(n.shift);
   }
   double exact(double copied, Index offset, const ChannelNumbers& n, Index lane) const {
     const double deviation = number_at(x + offset) - n.mean[lane];

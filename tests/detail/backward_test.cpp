@@ -128,7 +128,8 @@ TEST_CASE("backward: the numbers of a training backward, with and without weight
     const GradientNumbers<float> numbers{mean.data(), invstd.data(), of, dy.data(), dy_dev.data(), 1.0 / 6, 1.0 / 5};
     check_numbers(numbers, channels, [&](std::size_t c) {
       const double scale = (of == nullptr ? 1 : static_cast<double>(weight[c])) * invstd[c];
-      return NumbersOfOne{mean[c], scale, scale * dy[c] / 6, scale * invstd[c] * invstd[c] * dy_dev[c] / 5};
+      const double of_dw = scale * invstd[c] * dy_dev[c];
+      return NumbersOfOne{mean[c], scale, scale * dy[c] / 6, of_dw * invstd[c] / 5, std::abs(of_dw)};
     });
   }
 }
@@ -147,20 +148,23 @@ TEST_CASE("backward: the second half of the mean is not lost") {
 TEST_CASE("backward: each of a channel's numbers can be what does not fit") {
   using Training = GradientTraining<float>;
   using Eval = GradientEval<float>;
-  REQUIRE(fits<Training>({1e30, 1e38, 1e38, 1e38}));
+  REQUIRE(fits<Training>({1e30, 1e38, 1e30, 1e38, 1e30}));
   REQUIRE(fits<Eval>({1, 1e38, 1, 1}));
-  CHECK_FALSE(fits<Training>({1e32, 1, 1, 1}));  // x - mean may overflow
+  CHECK_FALSE(fits<Training>({1e32, 1, 1, 1}));     // x - mean may overflow
+  CHECK_FALSE(fits<Training>({1, 1, 1e32, 1}));     // and so may what is in range once this is subtracted,
+  CHECK_FALSE(fits<Training>({1, 1, 1, 1, 1e32}));  // or this
   for (const double bad : {-1e39, std::numeric_limits<double>::infinity(), std::nan("")}) {
     CHECK_FALSE(fits<Training>({bad, 1, 1, 1}));
     CHECK_FALSE(fits<Training>({1, bad, 1, 1}));
     CHECK_FALSE(fits<Training>({1, 1, bad, 1}));
     CHECK_FALSE(fits<Training>({1, 1, 1, bad}));
+    CHECK_FALSE(fits<Training>({1, 1, 1, 1, std::abs(bad)}));
     CHECK_FALSE(fits<Eval>({1, bad, 1, 1}));
   }
   constexpr double large = 1e39;  // two of them do not make up for one another
-  CHECK_FALSE(fits<Training>({1, large, large, 1}));
   CHECK_FALSE(fits<Training>({1, large, 1, large}));
-  CHECK_FALSE(fits<Training>({1, 1, large, large}));
+  CHECK_FALSE(fits<Training>({1, large, -large, 1}));
+  CHECK_FALSE(fits<Training>({1, 1, -large, large}));
   constexpr double tiny = 1e-40;
   CHECK_FALSE(fits<Training>({1, tiny, 1, 1}));
   CHECK_FALSE(fits<Training>({1, 1, tiny, 1}));

@@ -13,7 +13,7 @@ using tensornorm::detail::Packet;
 
 /// As ChannelNumbers, of one channel.
 struct NumbersOfOne {
-  double mean, scale, shift, slope = 0;
+  double mean, scale, shift, slope = 0, reach = 0;
 };
 
 inline Index lanes_of(tensornorm::detail::Whole) { return tensornorm::detail::width<double>; }
@@ -25,14 +25,15 @@ template <typename OfChannel>
 auto in_packets(const OfChannel& of_channel) {
   return [of_channel](Index c, auto extent) {
     constexpr auto W = static_cast<std::size_t>(tensornorm::detail::width<double>);
-    double mean[W] = {}, scale[W] = {}, shift[W] = {}, slope[W] = {};
+    double mean[W] = {}, scale[W] = {}, shift[W] = {}, slope[W] = {}, reach[W] = {};
     for (Index lane = 0; lane < lanes_of(extent); ++lane) {
       const NumbersOfOne numbers = of_channel(c + lane);
       mean[lane] = numbers.mean, scale[lane] = numbers.scale;
-      shift[lane] = numbers.shift, slope[lane] = numbers.slope;
+      shift[lane] = numbers.shift, slope[lane] = numbers.slope, reach[lane] = numbers.reach;
     }
     using tensornorm::detail::load;
-    return ChannelNumbers{load<double>(mean), load<double>(scale), load<double>(shift), load<double>(slope)};
+    return ChannelNumbers{load<double>(mean), load<double>(scale), load<double>(shift), load<double>(slope),
+                          load<double>(reach)};
   };
 }
 
@@ -50,6 +51,7 @@ void check_numbers(const Numbers& numbers, Index channels, const Exact& exact) {
       CHECK(some.scale[lane] == doctest::Approx(of.scale).epsilon(1e-15));
       CHECK(some.shift[lane] == doctest::Approx(of.shift).epsilon(1e-15));
       CHECK(some.slope[lane] == doctest::Approx(of.slope).epsilon(1e-15));
+      CHECK(some.reach[lane] == doctest::Approx(of.reach).epsilon(1e-15));
     }
   }
 }
@@ -66,7 +68,7 @@ template <typename F>
 bool fits(const NumbersOfOne& numbers) {
   const auto all = [](double number) { return Packet<double>::all(number); };
   return tensornorm::detail::all_of(
-      F::fits({all(numbers.mean), all(numbers.scale), all(numbers.shift), all(numbers.slope)}));
+      F::fits({all(numbers.mean), all(numbers.scale), all(numbers.shift), all(numbers.slope), all(numbers.reach)}));
 }
 
 }  // namespace tn_test

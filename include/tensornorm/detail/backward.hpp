@@ -165,8 +165,10 @@ struct GradientNumbers {
   ChannelNumbers operator()(Index c, Extent extent) const {
     const auto inv = load<double>(invstd + c, extent), scale = numbers_or(1, weight, c, extent) * inv;
     const auto dy = load<double>(sum_dy + c, extent), dy_dev = load<double>(sum_dy_dev + c, extent);
+    // Times (x - mean) * invstd / (n - correction), which is at most 1: (x - mean) * slope.
+    const auto reach = scale * (dy_dev * inv);
     return {load<double>(mean + c, extent), scale, scale * (dy * Packet<double>::all(per_value)),
-            scale * inv * (dy_dev * inv * Packet<double>::all(per_freedom))};
+            reach * (inv * Packet<double>::all(per_freedom)), abs(reach)};
   }
 };
 
@@ -208,8 +210,9 @@ struct GradientTraining {
   }
   static std::array<Lane, 4> copying() { return {0, 1, 0, Lane{-0.0}}; }
   static Packet<double> fits(const ChannelNumbers& n) {
-    return leave_room(abs(n.mean) + range_size(abs(n.scale) + abs(n.slope) + abs(n.shift))) * keeps_digits(n.scale) *
-           keeps_digits(n.slope) * keeps_digits(n.shift);
+    // A large number subtracted would bring no product back into range.
+    return leave_room(abs(n.mean) + range_size(abs(n.scale) + abs(n.slope)) + abs(n.shift) + n.reach) *
+           keeps_digits(n.scale) * keeps_digits(n.slope) * keeps_digits(n.shift);
   }
   double exact(double copied, Index offset, const ChannelNumbers& n, Index lane) const {
     const double deviation = number_at(x + offset) - n.mean[lane];

@@ -8,8 +8,8 @@
 // With g = y - bias and u = 2^-24 its error is at most u (3|g| + |y|), besides that of the statistics. x - hi is exact
 // for x near the mean, so a large mean costs nothing, and a constant channel gives bias bit for bit.
 //
-// Where float cannot hold what is between (x - mean overflows, or scale leaves the range of normal floats) a channel is
-// wide: the vector pass copies it, exactly, and it is then computed in double where it lies.
+// Where float cannot hold what is between (x - mean or a term of dx overflows, or scale leaves the range of normal
+// floats) a channel is wide: the vector pass copies it, exactly, and it is then computed in double where it lies.
 #pragma once
 
 #include <cmath>
@@ -26,7 +26,12 @@ struct ChannelNumbers {
   Packet<double> mean;   // of the batch, or the running mean
   Packet<double> scale;  // weight * invstd
   Packet<double> shift;  // forward: bias; backward: weight * invstd * sum(dy) / n
-  Packet<double> slope;  // backward only: weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
+  Packet<double> slope;  // backward, else 0: weight * invstd^3 * sum(dy * (x - mean)) / (n - correction)
+  Packet<double> reach;  // backward, else 0: no |(x - mean) * slope| of the batch is larger
+
+  static ChannelNumbers of_forward(Packet<double> mean, Packet<double> scale, Packet<double> shift) {
+    return {mean, scale, shift, Packet<double>::all(0), Packet<double>::all(0)};
+  }
 };
 
 inline Packet<double> inverse_root(Packet<double> x) { return Packet<double>::all(1) / sqrt(x); }
@@ -76,7 +81,7 @@ struct TrainingNumbers {
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
     auto scale = numbers_or(1, weight, c, extent) * load<double>(invstd + c, extent);
-    return {load<double>(mean + c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
+    return ChannelNumbers::of_forward(load<double>(mean + c, extent), scale, numbers_or(0, bias, c, extent));
   }
 };
 
@@ -92,7 +97,7 @@ struct EvalNumbers {
   template <typename Extent>
   ChannelNumbers operator()(Index c, Extent extent) const {
     auto scale = numbers_or(1, weight, c, extent) * invstd_of(var, eps, c, extent);
-    return {numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent), Packet<double>::all(0)};
+    return ChannelNumbers::of_forward(numbers_or(0, mean, c, extent), scale, numbers_or(0, bias, c, extent));
   }
 };
 
