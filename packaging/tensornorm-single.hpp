@@ -242,7 +242,8 @@ bool fits(From value) {
   } else if constexpr (std::is_integral_v<From>) {
     const auto wide = static_cast<std::int64_t>(value);
     if constexpr (is_real<To>) {
-      const auto real = static_cast<double>(plain_number(nearest_number<To>(wide)));
+      const auto nearest = plain_number(nearest_number<To>(wide));
+      const auto real = static_cast<std::common_type_t<double, decltype(nearest)>>(nearest);
       return real >= -0x1p63 && real < 0x1p63 && static_cast<std::int64_t>(real) == wide;
     } else {
       if (wide < 0) return std::is_signed_v<To> && wide >= static_cast<std::int64_t>(std::numeric_limits<To>::min());
@@ -363,13 +364,18 @@ struct Dimensions : std::array<Eigen::Index, Rank> {
   }
 };
 
+/// The largest number of elements that both a tensor's index type and Eigen's can count.
+template <typename IndexType>
+inline constexpr auto most_elements = static_cast<Eigen::Index>(
+    std::min<std::intmax_t>(std::numeric_limits<IndexType>::max(), std::numeric_limits<Eigen::Index>::max()));
+
 /// A tensor's memory: contiguous, in RowMajor or ColMajor order of its axes.
 template <typename T, int Rank>
 struct Operand {
   T* data;
   Dimensions<std::size_t{Rank}> dimensions;
   bool row_major;
-  Eigen::Index most;  // largest number of elements that the tensor's index type can count
+  Eigen::Index most;  // most_elements of its index type
 
   std::size_t bytes() const {
     std::size_t n = sizeof(T);
@@ -416,7 +422,7 @@ template <typename T, typename X>
 auto operand_of(X& x) {
   using Traits = EigenTraits<std::remove_const_t<X>>;
   return Operand<T, Traits::rank>{x.data(), dimensions_of(x), Traits::row_major,
-                                  static_cast<Eigen::Index>(std::numeric_limits<typename Traits::IndexType>::max())};
+                                  most_elements<typename Traits::IndexType>};
 }
 
 /// Whether every x of the type has memory that is contiguous.
@@ -486,8 +492,7 @@ constexpr bool comes_in(const Dimensions<Rank>& sizes) {
     typename Y::Index all = 1;
     bool counted = true;
     for (const Eigen::Index size : sizes) {
-      counted = counted && size <= Eigen::Index{std::numeric_limits<typename Y::Index>::max()} &&
-                !__builtin_mul_overflow(all, size, &all);
+      counted = counted && size <= most_elements<typename Y::Index> && !__builtin_mul_overflow(all, size, &all);
     }
     return is_owning_tensor<Y> && counted;
   }

@@ -50,6 +50,13 @@ plain_compiler() {
   "$out/plain"
 }
 
+# Eigen's own sizes in 32 bits, beside tensors that have them in 64.
+narrow_index() {
+  g++ -std=c++17 $warnings -DEIGEN_DEFAULT_DENSE_INDEX_TYPE=int -I include -isystem /usr/include/eigen3 \
+    tests/consumer/any_index.cpp -o "$out/narrow_index"
+  "$out/narrow_index"
+}
+
 # Some warnings only an optimiser can give. The compilers run at the same time.
 optimised() {
   for compiler in g++ clang++; do
@@ -139,6 +146,7 @@ for compiler in g++ clang++; do
   done
 done
 step "plain -I, warnings are errors, every scalar type, -O2 -march=native: g++ and clang++" optimised
+step "plain -I, warnings are errors, an index of 32 bits: g++" narrow_index
 step "installed, moved" install_and_move
 step "find_package: g++, C++17" consume -DHOW=FIND
 step "find_package: clang++, C++20" consume -DHOW=FIND -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_STANDARD=20

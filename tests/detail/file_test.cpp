@@ -93,10 +93,18 @@ TEST_CASE("a file that is replaced stays as private as it was, and a link to it 
   CHECK(fs::status(path).permissions() == owner_only);
   CHECK_FALSE(fs::exists(directory / "link.partial"));
 
-  const auto nowhere = directory / "nowhere";  // a link to what is not there
-  fs::create_symlink("missing", nowhere);
+  const auto nowhere = directory / "nowhere";  // a link to a link to what is not there
+  fs::create_symlink("missing", directory / "on");
+  fs::create_symlink(directory / "on", nowhere);
   write_file(nowhere, [](std::ostream& out) { out << "here"; });
-  CHECK(read_bytes(nowhere) == "here");
+  CHECK(read_bytes(directory / "missing") == "here");
+  CHECK(fs::is_symlink(nowhere));
+  CHECK(fs::is_symlink(directory / "on"));
+
+  fs::create_symlink("itself", directory / "itself");
+  check_throws<std::runtime_error>({(directory / "itself").string(), "cannot be written"}, [&] {
+    write_file(directory / "itself", [](std::ostream& out) { out << "anything"; });
+  });
 }
 
 TEST_CASE("a device is written to, and not replaced") {

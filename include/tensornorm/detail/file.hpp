@@ -15,17 +15,27 @@ inline std::ifstream open_file(const std::filesystem::path& path) {
   return in;
 }
 
+/// Where a link leads, by way of other links too; any other path as it is. Nothing needs to be there.
+inline std::filesystem::path linked_path(const std::filesystem::path& link) {
+  std::error_code absent;
+  std::filesystem::path path = link;
+  for (int steps = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(path, absent)); ++steps) {
+    if (steps == 40) fail_file(link.string(), "cannot be written: its links lead nowhere");  // Linux follows as many
+    path = path.parent_path() / std::filesystem::read_symlink(path);
+  }
+  return path;
+}
+
 /// write(stream) into a file beside the one at `path`, which it then replaces: a failure leaves what was there before.
-/// A link to a file stays a link, a file keeps its permissions; what is no file, a pipe or a device, is written to
-/// itself.
+/// A link stays a link, also one to nothing yet; a file keeps its permissions; what is no file, a pipe or a device, is
+/// written to itself.
 template <typename Write>
 void write_file(const std::filesystem::path& path, const Write& write) {
   namespace fs = std::filesystem;
   std::error_code failed;
   const fs::file_status before = fs::status(path, failed);
   const bool replaces = !fs::exists(before) || fs::is_regular_file(before);
-  const fs::path target =
-      fs::is_symlink(fs::symlink_status(path, failed)) && replaces ? fs::weakly_canonical(path) : path;
+  const fs::path target = replaces ? linked_path(path) : path;
   const fs::path partial = replaces ? fs::path(target.string() + ".partial") : target;
   const auto remove_partial = [&] {
     if (replaces) fs::remove(partial, failed);

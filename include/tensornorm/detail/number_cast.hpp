@@ -57,7 +57,8 @@ bool fits(From value) {
   } else if constexpr (std::is_integral_v<From>) {
     const auto wide = static_cast<std::int64_t>(value);
     if constexpr (is_real<To>) {
-      const auto real = static_cast<double>(plain_number(nearest_number<To>(wide)));
+      const auto nearest = plain_number(nearest_number<To>(wide));
+      const auto real = static_cast<std::common_type_t<double, decltype(nearest)>>(nearest);
       return real >= -0x1p63 && real < 0x1p63 && static_cast<std::int64_t>(real) == wide;
     } else {
       if (wide < 0) return std::is_signed_v<To> && wide >= static_cast<std::int64_t>(std::numeric_limits<To>::min());

@@ -1,7 +1,9 @@
 // Which Eigen types there are, and one of them as memory: a pointer and its sizes, whatever type carries them.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <limits>
 #include <ostream>
 #include <type_traits>
@@ -100,13 +102,18 @@ struct Dimensions : std::array<Eigen::Index, Rank> {
   }
 };
 
+/// The largest number of elements that both a tensor's index type and Eigen's can count.
+template <typename IndexType>
+inline constexpr auto most_elements = static_cast<Eigen::Index>(
+    std::min<std::intmax_t>(std::numeric_limits<IndexType>::max(), std::numeric_limits<Eigen::Index>::max()));
+
 /// A tensor's memory: contiguous, in RowMajor or ColMajor order of its axes.
 template <typename T, int Rank>
 struct Operand {
   T* data;
   Dimensions<std::size_t{Rank}> dimensions;
   bool row_major;
-  Eigen::Index most;  // largest number of elements that the tensor's index type can count
+  Eigen::Index most;  // most_elements of its index type
 
   std::size_t bytes() const {
     std::size_t n = sizeof(T);
@@ -153,7 +160,7 @@ template <typename T, typename X>
 auto operand_of(X& x) {
   using Traits = EigenTraits<std::remove_const_t<X>>;
   return Operand<T, Traits::rank>{x.data(), dimensions_of(x), Traits::row_major,
-                                  static_cast<Eigen::Index>(std::numeric_limits<typename Traits::IndexType>::max())};
+                                  most_elements<typename Traits::IndexType>};
 }
 
 /// Whether every x of the type has memory that is contiguous.
@@ -223,8 +230,7 @@ constexpr bool comes_in(const Dimensions<Rank>& sizes) {
     typename Y::Index all = 1;
     bool counted = true;
     for (const Eigen::Index size : sizes) {
-      counted = counted && size <= Eigen::Index{std::numeric_limits<typename Y::Index>::max()} &&
-                !__builtin_mul_overflow(all, size, &all);
+      counted = counted && size <= most_elements<typename Y::Index> && !__builtin_mul_overflow(all, size, &all);
     }
     return is_owning_tensor<Y> && counted;
   }
