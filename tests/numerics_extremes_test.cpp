@@ -158,6 +158,31 @@ TEST_CASE("promise 5: gradients in range, of terms that are not") {
   }
 }
 
+TEST_CASE("double: deviations from 1e-140 to 1e140, and beyond a variance that is infinite and y that is bias") {
+  for (const double scale : {1e-140, 1e140, 1e160}) {
+    for_each_case(1, small_shapes(),
+                  [&](auto order, const Dims& dims, int axis, Random& random, const std::string& name) {
+                    using X = TensorOf<double, decltype(order)>;
+                    tn::BatchNormOptions options = on_axis(axis);
+                    options.eps = 0;
+                    options.momentum = 1;
+                    tn::BatchNorm2d<double> bn(channels_of(dims, axis), options);
+                    const X x = normal<X>(random, dims, 0, scale), dy = normal<X>(random, dims);
+                    const X y = bn(x);
+                    INFO(name << " scale " << scale);
+                    CHECK(mean_error(bn.running_mean(), moments(logical(x), axis)) <= 1);
+                    if (scale < 1e150) {
+                      CHECK(output_error(bn, logical(x), y, Statistics::kBatch) <= 1);
+                      CHECK(variance_error(bn.running_var(), moments(logical(x), axis), 1) <= 1);
+                      CHECK(gradient_error(bn, logical(x), logical(dy), bn.backward(x, dy), Statistics::kBatch) <= 1);
+                    } else {
+                      CHECK((bn.running_var().array() == std::numeric_limits<double>::infinity()).all());
+                      CHECK(std::all_of(y.data(), y.data() + y.size(), [](double value) { return value == 0; }));
+                    }
+                  });
+  }
+}
+
 TEST_CASE("promise 6: seven in ten -3e38 and the others +3e38") {
   for_each_case(3, small_shapes(), [](auto order, const Dims& dims, int axis, Random& random, const std::string& name) {
     using X = TensorOf<float, decltype(order)>;
