@@ -45,7 +45,7 @@ check_sanitize() {
   need_sanitizers
   build sanitize
   # Of every property's 10 000, and of all ways to walk a tensor.
-  TENSORNORM_CASES=500 TENSORNORM_WALKS=5 skip="$more_of_the_same|$long_sums" run_in_pieces sanitize
+  TENSORNORM_CASES=500 TENSORNORM_ONE_IN=5 skip="$more_of_the_same|$long_sums" run_in_pieces sanitize
   quietly build/sanitize.other.log ctest --test-dir build/sanitize -j "$jobs" --output-on-failure \
     -R "^(must not compile|documentation|-ffast-math)"
 }
@@ -66,12 +66,12 @@ check_levels() {
 # what computes on 64-bit Arm, by qemu
 check_aarch64() {
   need aarch64-linux-gnu-g++ g++-aarch64-linux-gnu qemu-aarch64 qemu-user
-  TENSORNORM_WALKS=5 skip="$more_of_the_same|$long_sums" run_tests aarch64
+  TENSORNORM_ONE_IN=5 skip="$more_of_the_same|$long_sums" run_tests aarch64
 }
 # what computes, and the file formats, on s390x, where the most significant byte comes first, by qemu
 check_s390x() {
   need s390x-linux-gnu-g++ g++-s390x-linux-gnu qemu-s390x qemu-user
-  TENSORNORM_WALKS=5 skip="$more_of_the_same|$long_sums" run_tests s390x
+  TENSORNORM_ONE_IN=5 skip="$more_of_the_same|$long_sums" run_tests s390x
 }
 # layers, values and both file formats fuzzed for half a minute each, as many at a time as there are processors
 check_fuzz() {
@@ -88,7 +88,7 @@ check_coverage() {
   need gcovr gcovr
   target=tensornorm_tests build coverage -DCMAKE_CXX_STANDARD=20
   find build/coverage -name '*.gcda' -delete  # the counts of an earlier run
-  TENSORNORM_CASES=200 TENSORNORM_WALKS=5 skip=$more_of_the_same run_in_pieces coverage
+  TENSORNORM_CASES=200 TENSORNORM_ONE_IN=5 skip=$more_of_the_same run_in_pieces coverage
   tests/coverage.sh build/coverage
 }
 # the tests of threads with ThreadSanitizer and AVX2

@@ -9,6 +9,7 @@
 
 #include "support/layouts.hpp"
 #include "support/random.hpp"
+#include "support/some_of.hpp"
 
 namespace tn_test {
 
@@ -30,13 +31,16 @@ Layer with_random_affine(Layer bn, Random& random) {
   return bn;
 }
 
-/// body(Constant<Order>, dims, axis, random, name) over storage orders, channel axes, shapes and seeds.
+/// body(Constant<Order>, dims, axis, random, name) over storage orders, channel axes, shapes and seeds, or
+/// some_of.hpp's some: of small_shapes() one in five are still of every order, axis and shape.
 template <typename Body>
 void for_each_case(std::uint64_t seeds, const std::vector<Dims>& shapes, Body body) {
+  SomeOf cases;
   for_each_order([&](auto order) {
     for (const int axis : {1, -1, 0, 2}) {
       for (const Dims& shape : shapes) {
         for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+          if (!cases.next()) continue;
           Random random(seed);
           const std::string name = to_text(with_channels_at(shape, axis), axis, decltype(order)::value, seed);
           body(order, with_channels_at(shape, axis), axis, random, name);

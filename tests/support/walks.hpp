@@ -1,16 +1,15 @@
 // Boxes of tensors for the kernels to walk: both traversals, every remainder, parts of a tensor; and the elements of a
 // box found by indices of our own.
-//
-//   TENSORNORM_WALKS=5   one walk in five, where every instruction is slow
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <initializer_list>
 #include <random>
 #include <string>
 #include <tensornorm/detail/sums.hpp>
+
+#include "support/some_of.hpp"
 
 namespace tn_test {
 
@@ -103,14 +102,12 @@ void for_each_walk_in_rows(Visit visit) {
   }
 }
 
-/// All of these, or those that the environment asks for.
+/// All of these, or some_of.hpp's some.
 template <typename Lane, typename Visit>
 void for_each_walk(Visit visit) {
-  const char* const text = std::getenv("TENSORNORM_WALKS");
-  const int step = text ? std::max(1, std::atoi(text)) : 1;
-  int turn = 0;
+  SomeOf walks;
   const auto visit_some = [&](const Plan& plan, const Box& box) {
-    if (turn++ % step == 0) visit(plan, box);
+    if (walks.next()) visit(plan, box);
   };
   for_each_walk_in_runs<Lane>(visit_some);
   for_each_walk_in_rows(visit_some);
