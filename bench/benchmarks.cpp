@@ -79,14 +79,15 @@ Buffers<T>& buffers_of(const Layer& layer) {
   return *buffers;
 }
 
-/// Times `call` and reports it beside its limit.
+/// Times `call` and reports it beside its limit. `spins`: its own threads stay busy a while after a call.
 template <typename T>
 void measure(benchmark::State& state, Pass pass, const Layer& layer, Buffers<T>& buffers, const Threads& threads,
-             const std::function<void()>& call) {
+             const std::function<void()>& call, bool spins = false) {
   const double before = limit_of(pass, layer, buffers, threads);
   const auto start = std::chrono::steady_clock::now();
   for ([[maybe_unused]] auto _ : state) call();
   const std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - start;
+  if (spins) rest();
   const double after = limit_of(pass, layer, buffers, threads);
   state.SetBytesProcessed(state.iterations() * buffers.bytes() * streams_of(pass));
   state.counters["share"] = (before + after) / 2 * static_cast<double>(state.iterations()) / elapsed.count();
@@ -128,7 +129,8 @@ void measure_peer(benchmark::State& state, Pass pass, const Layer& layer, int th
     measure(state, pass, layer, buffers, threads,
             pass == Pass::training ? peer.training
             : pass == Pass::eval   ? peer.eval
-                                   : peer.backward);
+                                   : peer.backward,
+            thread_count > 1);
     return;
   }
   state.SkipWithError("not for this layer");

@@ -27,10 +27,6 @@ inline Samples operator+(Samples a, const Samples& b) {
   for (std::size_t i = 0; i < a.nanoseconds.size(); ++i) a.nanoseconds[i] += b.nanoseconds[i];
   return a;
 }
-inline Samples operator*(double factor, Samples a) {
-  for (double& t : a.nanoseconds) t *= factor;
-  return a;
-}
 inline const Samples& faster(const Samples& a, const Samples& b) { return a.median() <= b.median() ? a : b; }
 
 /// a / b, of times that belong to the same contest.
@@ -43,6 +39,9 @@ inline Ratio ratio(const Samples& a, const Samples& b) {
   for (std::size_t i = 0; i < a.nanoseconds.size(); ++i) ratios.nanoseconds[i] /= b.nanoseconds[i];
   return {ratios.median(), a.best() / b.best()};
 }
+
+/// Until threads that spin have fallen asleep: OpenMP's take some milliseconds.
+inline void rest() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
 
 class Contest {
  public:
@@ -77,7 +76,6 @@ class Contest {
     }
   }
 
-  bool has(const std::string& name) const { return find(name) != all_.end(); }
   const Samples& operator[](const std::string& name) const { return find(name)->samples; }
   std::vector<std::string> names() const {
     std::vector<std::string> names;
@@ -97,8 +95,6 @@ class Contest {
   std::vector<Entry>::const_iterator find(const std::string& name) const {
     return std::find_if(all_.begin(), all_.end(), [&](const Entry& e) { return e.name == name; });
   }
-  /// Until threads that spin have fallen asleep: OpenMP's take some milliseconds.
-  static void rest() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
   static double time_of(const Entry& e, int calls) {
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < calls; ++i) e.call();

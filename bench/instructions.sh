@@ -20,7 +20,8 @@ valgrind --quiet --tool=callgrind --collect-atstart=no --toggle-collect=counted_
 row=0
 while read -r name elements; do
   row=$((row + 1))
-  echo "$name $elements $(awk '/^(summary|totals):/ {print $2; exit}' "$work/counts.$row")"
+  count=$(awk '/^(summary|totals):/ {print $2; exit}' "$work/counts.$row")
+  echo "$name $elements $count"
 done <"$work/rows" >"$work/counted"
 
 if [ "${2:-}" = --update ]; then
@@ -40,8 +41,12 @@ awk '
   FNR == NR { if ($1 !~ /^#/) bound[$1] = $2; next }
   {
     count = $3 / $2
-    verdict = !($1 in bound) ? "no bound" : count <= bound[$1] + 0 ? "ok" : "TOO MANY"
+    verdict = count <= 0 ? "NOT COUNTED" : !($1 in bound) ? "no bound" : count <= bound[$1] + 0 ? "ok" : "TOO MANY"
     if (verdict != "ok") bad = 1
+    seen[$1]
     printf "%-40s %8.3f  bound %8.3f  %s\n", $1, count, bound[$1], verdict
   }
-  END { exit bad }' "$bounds" "$work/counted"
+  END {
+    for (name in bound) if (!(name in seen)) { print name "  NOT COUNTED"; bad = 1 }
+    exit bad
+  }' "$bounds" "$work/counted"

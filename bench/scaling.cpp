@@ -10,10 +10,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "contest.hpp"
-#include "limits.hpp"
+#include "contenders.hpp"
 #include "machine.hpp"
-#include "passes.hpp"
 
 namespace bench { namespace {
 
@@ -39,28 +37,22 @@ const Sweep sweeps[] = {
 
 struct Streams {
   const char* pass;
-  const char* limit;
+  const Samples& (*limit)(const Contest&);
   int count;
 };
 constexpr Streams passes_and_limits[] = {
-    {"training", "copy", 2}, {"eval", "copy", 2}, {"backward", "three streams", 3}};
+    {"training", copy_limit, 2}, {"eval", copy_limit, 2}, {"backward", three_stream_limit, 3}};
 
 /// The best times of all passes and their limits over one layer.
 Contest measure(const Layer& layer) {
   const Threads one(1);
   Buffers<float> b(layer);
   Passes<float> passes(layer, b, one);
-  const float *x = b.x.data(), *dy = b.dy.data();
-  float *y = b.y.data(), *dx = b.dx.data();
-  const Index n = b.x.size();
   Contest contest;
   contest.add("training", [&] { passes.training(); });
   contest.add("eval", [&] { passes.eval(); });
   contest.add("backward", [&] { passes.backward(); });
-  contest.add("copy", [&] { copy_by_memcpy(one, x, y, n); });
-  contest.add("streaming copy", [&] { copy_by_streams(one, x, y, n); });
-  contest.add("three streams", [&] { add_in_caches(one, x, dy, dx, n); });
-  contest.add("streaming three streams", [&] { add_by_streams(one, x, dy, dx, n); });
+  add_limits(contest, b, one);
   contest.run(rounds);
   return contest;
 }
@@ -104,8 +96,7 @@ int run(int argc, char** argv) {
       for (std::size_t p = 0; p < 3; ++p) {
         const Streams& s = passes_and_limits[p];
         const double bytes = elements * s.count * sizeof(float);
-        const double limit =
-            std::min(contest[s.limit].best(), contest[std::string("streaming ") + s.limit].best()) / bytes * 1e3;
+        const double limit = s.limit(contest).best() / bytes * 1e3;
         const double now = contest[s.pass].best() / bytes * 1e3, change = before[p] > 0 ? now / before[p] : 1;
         const bool is_cliff = (change > cliff || change < 1 / cliff) && layer.size() > 2 * calls_cost_below &&
                               !leaves_a_cache(machine, bytes / 2, bytes);

@@ -1,4 +1,4 @@
-# Installs the headers, the CMake package and the pkg-config file; all of it is the same on every architecture.
+# Installs the headers, their licence, the CMake package and the pkg-config file; all of it is the same on every architecture.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package_dir "${CMAKE_INSTALL_DATADIR}/cmake/tensornorm")
@@ -6,6 +6,7 @@ set(package_dir "${CMAKE_INSTALL_DATADIR}/cmake/tensornorm")
 # INCLUDES is for programs that are built by a CMake before 3.23, which knows no file sets.
 install(TARGETS tensornorm tensornorm_safetensors EXPORT tensornorm-targets FILE_SET HEADERS
         INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 install(EXPORT tensornorm-targets NAMESPACE tensornorm:: DESTINATION "${package_dir}")
 
 # Before 1.0 a new minor version may change what programs rely on (https://semver.org, item 4).

@@ -4048,14 +4048,14 @@ auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, cons
 /// The gradient of a training forward, as a mapping for passes.hpp.
 template <typename T, typename Scalar>
 auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, const ChannelView<const T>& dy,
-                    const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
+                    const BatchStatistics& statistics, const Affine<Scalar>& affine, Index n, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx, bool after_reduction) {
   const bool in_place = dy.data == dx.data;
   auto movement = detail::movement_of(plan, 2, in_place, after_reduction);
   const detail::GradientTraining<T> f{x.data, dy.data};
-  const auto n = static_cast<double>(x.shape.per_channel());
-  const detail::GradientNumbers<Scalar> numbers{
-      statistics.mean, statistics.invstd, affine.weight, sums.dy, sums.dy_dev, 1 / n, 1 / (n - correction)};
+  const auto count = static_cast<double>(n), freedom = static_cast<double>(n - correction);
+  const detail::GradientNumbers<Scalar> numbers{statistics.mean, statistics.invstd, affine.weight, sums.dy,
+                                                sums.dy_dev,     1 / count,         1 / freedom};
   return detail::mapping(plan, f, dx.data, movement, numbers);
 }
 
@@ -4103,14 +4103,15 @@ void gradient_sums(const Device& device, const ChannelView<const T>& x, const Ch
   }
 }
 
-/// Second half of a training backward: dx from the sums. statistics: of the forward; m2 is not looked at. dx may be dy.
+/// Second half of a training backward: dx from the sums. statistics, of the forward, and sums are those of n values a
+/// channel, n above correction, of which x may be a part; statistics.m2 is not looked at. dx may be dy.
 template <typename Device, typename T, typename Scalar>
 void input_gradient(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
-                    const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
+                    const BatchStatistics& statistics, const Affine<Scalar>& affine, Index n, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx) {
   auto plan = detail::plan_map(x.shape, sizeof(T), dy.data == dx.data);
   detail::map_all(device, plan, false,
-                  internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, false));
+                  internal::input_gradient(plan, x, dy, statistics, affine, n, correction, sums, dx, false));
 }
 
 /// A training backward: fills the sums, then dx. statistics: of the forward; m2 may be null, as in gradient_sums(), and
@@ -4119,16 +4120,17 @@ template <typename Device, typename T, typename Scalar>
 void training_backward(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                        const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
+  const Index n = x.shape.per_channel();
   auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const bool m2_is_missing = detail::sums_from_zero<T> && statistics.m2 == nullptr;
   if (m2_is_missing || detail::maps_apart(plan, dy.data == dx.data)) {
     gradient_sums(device, x, dy, statistics, sums, scratch);
-    return input_gradient(device, x, dy, statistics, affine, correction, sums, dx);
+    return input_gradient(device, x, dy, statistics, affine, n, correction, sums, dx);
   }
   const detail::GradientReduction<T> reduction{x.data, dy.data, statistics.mean, statistics.m2};
   detail::reduce_and_map_beside(
       device, plan, reduction, sums.dy, sums.dy_dev, scratch, [](Index, Index) {},
-      internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, true));
+      internal::input_gradient(plan, x, dy, statistics, affine, n, correction, sums, dx, true));
 }
 
 // --------------------------------------------------------------------------------------------------------------- eval
@@ -4909,7 +4911,7 @@ namespace tensornorm { inline namespace v0 {
 /// - Errors: std::invalid_argument for wrong values, std::logic_error for a wrong order of calls. After a throw layer
 ///   and outputs are as they were. A layer that was moved from may only be destroyed or assigned to.
 /// - Cost: O(elements) time. Once the layer has run at a size, forward(x, y) and backward(x, dy, dx) allocate
-///   nothing on one thread, but for inputs that are expressions, and eval without running statistics.
+///   nothing on one thread, but for inputs that are expressions or not contiguous, and eval without running statistics.
 /// - Threads: the const members, and forward in eval mode, are safe from many threads at once; the others want the
 ///   layer to themselves.
 template <typename Scalar, int SpatialDims>
@@ -5087,7 +5089,7 @@ class BatchNorm {
   /// The options that it was made with.
   const BatchNormOptions& options() const { return state_.options; }
 
-  /// As PyTorch prints it, with other options where they differ from PyTorch's.
+  /// As PyTorch prints it, numbers in six digits, with other options where they differ from PyTorch's.
   friend std::ostream& operator<<(std::ostream& out, const BatchNorm& layer) {
     return out << detail::layer_text(name(), layer.num_features(), layer.options());
   }
@@ -5264,7 +5266,7 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
 }  // namespace detail
 
 /// What bn does in eval mode, as scale and shift of its channels. Throws std::logic_error when bn is in training mode
-/// or has no running statistics. O(C).
+/// or has no running statistics, std::invalid_argument when one of its vectors was resized to anything but C. O(C).
 template <typename Scalar, int SpatialDims>
 FoldedAffine<Scalar> fold(const BatchNorm<Scalar, SpatialDims>& bn) {
   const FoldedAffine<double> exact = detail::folded(bn);
@@ -5274,9 +5276,9 @@ FoldedAffine<Scalar> fold(const BatchNorm<Scalar, SpatialDims>& bn) {
 /// Makes a linear layer, weight (out, in) and bias (out), do what it and the bn after it did: y = bn(weight * x +
 /// bias).
 ///
-/// Both may be matrices, tensors or maps of either storage order. An empty bias that can be resized stands for none,
-/// and becomes one of [out]. Throws std::logic_error as fold() does, std::invalid_argument for sizes that do not fit;
-/// nothing has been changed then. O(size of weight). Safe beside other readers of bn.
+/// Both may be matrices, tensors or maps of either storage order, contiguous and of bn's scalar. An empty bias that can
+/// be resized stands for none, and becomes one of [out]. Throws std::logic_error as fold() does, std::invalid_argument
+/// for sizes that do not fit; nothing has been changed then. O(size of weight). Safe beside other readers of bn.
 template <typename W, typename B, typename Scalar, int SpatialDims>
 void fold_into_linear(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn) {
   static_assert(detail::EigenTraits<W>::rank == 2, "tensornorm: expected a linear layer's weight, (out, in)");

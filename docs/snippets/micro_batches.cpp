@@ -36,9 +36,33 @@ int main() {
   std::cout << y_a << '\n';
   //! [code]
 
+  //! [backward]
+  const Eigen::MatrixXf dy_a{{0, 1}, {2, 0}}, dy_b{{1, 1}, {0, 3}, {1, 0}};
+  const auto view_dy_a = tensornorm::channel_view(dy_a),
+             view_dy_b = tensornorm::channel_view(dy_b);
+  Eigen::ArrayXd dy(2), dy_dev(2), dy_of_b(2), dy_dev_of_b(2);
+  fn::gradient_sums(device, view_a, view_dy_a, both,
+                    {dy.data(), dy_dev.data()}, scratch);
+  fn::gradient_sums(device, view_b, view_dy_b, both,
+                    {dy_of_b.data(), dy_dev_of_b.data()}, scratch);
+  dy += dy_of_b;
+  dy_dev += dy_dev_of_b;
+
+  Eigen::MatrixXf dx_a(2, 2);
+  fn::input_gradient(device, view_a, view_dy_a, both,
+                     fn::Affine<float>{nullptr, nullptr}, 5, 0,
+                     fn::GradientSums{dy.data(), dy_dev.data()},
+                     tensornorm::channel_view(dx_a));
+  std::cout << dx_a << '\n';
+  //! [backward]
+
   //! [whole]
   Eigen::MatrixXf whole(5, 2);
   whole << a, b;
-  std::cout << tensornorm::BatchNorm1d<>(2)(whole).topRows(2) << '\n';
+  tensornorm::BatchNorm1d bn(2);
+  std::cout << bn(whole).topRows(2) << '\n';
+  Eigen::MatrixXf dwhole(5, 2);
+  dwhole << dy_a, dy_b;
+  std::cout << bn.backward(whole, dwhole).topRows(2) << '\n';
   //! [whole]
 }

@@ -23,7 +23,7 @@ namespace tensornorm { inline namespace v0 {
 /// - Errors: std::invalid_argument for wrong values, std::logic_error for a wrong order of calls. After a throw layer
 ///   and outputs are as they were. A layer that was moved from may only be destroyed or assigned to.
 /// - Cost: O(elements) time. Once the layer has run at a size, forward(x, y) and backward(x, dy, dx) allocate
-///   nothing on one thread, but for inputs that are expressions, and eval without running statistics.
+///   nothing on one thread, but for inputs that are expressions or not contiguous, and eval without running statistics.
 /// - Threads: the const members, and forward in eval mode, are safe from many threads at once; the others want the
 ///   layer to themselves.
 template <typename Scalar, int SpatialDims>
@@ -201,7 +201,7 @@ class BatchNorm {
   /// The options that it was made with.
   const BatchNormOptions& options() const { return state_.options; }
 
-  /// As PyTorch prints it, with other options where they differ from PyTorch's.
+  /// As PyTorch prints it, numbers in six digits, with other options where they differ from PyTorch's.
   friend std::ostream& operator<<(std::ostream& out, const BatchNorm& layer) {
     return out << detail::layer_text(name(), layer.num_features(), layer.options());
   }

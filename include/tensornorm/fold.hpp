@@ -102,7 +102,7 @@ void fold_into(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn, int
 }  // namespace detail
 
 /// What bn does in eval mode, as scale and shift of its channels. Throws std::logic_error when bn is in training mode
-/// or has no running statistics. O(C).
+/// or has no running statistics, std::invalid_argument when one of its vectors was resized to anything but C. O(C).
 template <typename Scalar, int SpatialDims>
 FoldedAffine<Scalar> fold(const BatchNorm<Scalar, SpatialDims>& bn) {
   const FoldedAffine<double> exact = detail::folded(bn);
@@ -112,9 +112,9 @@ FoldedAffine<Scalar> fold(const BatchNorm<Scalar, SpatialDims>& bn) {
 /// Makes a linear layer, weight (out, in) and bias (out), do what it and the bn after it did: y = bn(weight * x +
 /// bias).
 ///
-/// Both may be matrices, tensors or maps of either storage order. An empty bias that can be resized stands for none,
-/// and becomes one of [out]. Throws std::logic_error as fold() does, std::invalid_argument for sizes that do not fit;
-/// nothing has been changed then. O(size of weight). Safe beside other readers of bn.
+/// Both may be matrices, tensors or maps of either storage order, contiguous and of bn's scalar. An empty bias that can
+/// be resized stands for none, and becomes one of [out]. Throws std::logic_error as fold() does, std::invalid_argument
+/// for sizes that do not fit; nothing has been changed then. O(size of weight). Safe beside other readers of bn.
 template <typename W, typename B, typename Scalar, int SpatialDims>
 void fold_into_linear(W& weight, B& bias, const BatchNorm<Scalar, SpatialDims>& bn) {
   static_assert(detail::EigenTraits<W>::rank == 2, "tensornorm: expected a linear layer's weight, (out, in)");

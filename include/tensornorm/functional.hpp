@@ -93,14 +93,14 @@ auto normalisation(const detail::Plan& plan, const ChannelView<const T>& x, cons
 /// The gradient of a training forward, as a mapping for passes.hpp.
 template <typename T, typename Scalar>
 auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, const ChannelView<const T>& dy,
-                    const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
+                    const BatchStatistics& statistics, const Affine<Scalar>& affine, Index n, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx, bool after_reduction) {
   const bool in_place = dy.data == dx.data;
   auto movement = detail::movement_of(plan, 2, in_place, after_reduction);
   const detail::GradientTraining<T> f{x.data, dy.data};
-  const auto n = static_cast<double>(x.shape.per_channel());
-  const detail::GradientNumbers<Scalar> numbers{
-      statistics.mean, statistics.invstd, affine.weight, sums.dy, sums.dy_dev, 1 / n, 1 / (n - correction)};
+  const auto count = static_cast<double>(n), freedom = static_cast<double>(n - correction);
+  const detail::GradientNumbers<Scalar> numbers{statistics.mean, statistics.invstd, affine.weight, sums.dy,
+                                                sums.dy_dev,     1 / count,         1 / freedom};
   return detail::mapping(plan, f, dx.data, movement, numbers);
 }
 
@@ -148,14 +148,15 @@ void gradient_sums(const Device& device, const ChannelView<const T>& x, const Ch
   }
 }
 
-/// Second half of a training backward: dx from the sums. statistics: of the forward; m2 is not looked at. dx may be dy.
+/// Second half of a training backward: dx from the sums. statistics, of the forward, and sums are those of n values a
+/// channel, n above correction, of which x may be a part; statistics.m2 is not looked at. dx may be dy.
 template <typename Device, typename T, typename Scalar>
 void input_gradient(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
-                    const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
+                    const BatchStatistics& statistics, const Affine<Scalar>& affine, Index n, int correction,
                     const GradientSums& sums, const ChannelView<T>& dx) {
   auto plan = detail::plan_map(x.shape, sizeof(T), dy.data == dx.data);
   detail::map_all(device, plan, false,
-                  internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, false));
+                  internal::input_gradient(plan, x, dy, statistics, affine, n, correction, sums, dx, false));
 }
 
 /// A training backward: fills the sums, then dx. statistics: of the forward; m2 may be null, as in gradient_sums(), and
@@ -164,16 +165,17 @@ template <typename Device, typename T, typename Scalar>
 void training_backward(const Device& device, const ChannelView<const T>& x, const ChannelView<const T>& dy,
                        const BatchStatistics& statistics, const Affine<Scalar>& affine, int correction,
                        const GradientSums& sums, const ChannelView<T>& dx, Scratch& scratch) {
+  const Index n = x.shape.per_channel();
   auto plan = detail::plan_reduction(x.shape, sizeof(T));
   const bool m2_is_missing = detail::sums_from_zero<T> && statistics.m2 == nullptr;
   if (m2_is_missing || detail::maps_apart(plan, dy.data == dx.data)) {
     gradient_sums(device, x, dy, statistics, sums, scratch);
-    return input_gradient(device, x, dy, statistics, affine, correction, sums, dx);
+    return input_gradient(device, x, dy, statistics, affine, n, correction, sums, dx);
   }
   const detail::GradientReduction<T> reduction{x.data, dy.data, statistics.mean, statistics.m2};
   detail::reduce_and_map_beside(
       device, plan, reduction, sums.dy, sums.dy_dev, scratch, [](Index, Index) {},
-      internal::input_gradient(plan, x, dy, statistics, affine, correction, sums, dx, true));
+      internal::input_gradient(plan, x, dy, statistics, affine, n, correction, sums, dx, true));
 }
 
 // --------------------------------------------------------------------------------------------------------------- eval

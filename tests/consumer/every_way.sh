@@ -72,7 +72,8 @@ with_pkg_config() {
   export PKG_CONFIG_PATH=$installed/share/pkgconfig
   local flags
   flags=$(pkg-config --cflags 'tensornorm >= 0.1')
-  g++ -std=c++17 $flags tests/consumer/{main,layer}.cpp -o "$out/with_pkg_config"
+  eval "flags=($flags)"  # as pkg-config quotes them
+  g++ -std=c++17 "${flags[@]}" tests/consumer/{main,layer}.cpp -o "$out/with_pkg_config"
   "$out/with_pkg_config"
   if pkg-config 'tensornorm >= 0.99'; then return 1; fi
 }
@@ -87,8 +88,7 @@ single_header() {
   packaging/single_header.py --check
   mkdir -p "$out/single/tensornorm"
   cp packaging/tensornorm-single.hpp "$out/single/tensornorm/tensornorm.hpp"
-  local flags="-std=c++17 $warnings -I $out/single -isystem /usr/include/eigen3"
-  $1 $flags tests/consumer/{main,layer}.cpp -o "$out/single/program"
+  $1 -std=c++17 $warnings -I "$out/single" -isystem /usr/include/eigen3 tests/consumer/{main,layer}.cpp -o "$out/single/program"
   "$out/single/program"
 }
 
@@ -120,12 +120,13 @@ adds_nothing() {
 
 # The README's commands that build or install something, as they stand there.
 readme_commands() {
-  local compile commands
+  local compile commands build
+  printf -v build %q "$out/readme_build"
   compile=$(sed -n 's/^| only headers | `\(.*\)` |$/\1/p' README.md)
   commands=$(sed -n '/^cmake -S/,/^cmake --install/p' README.md)
   ${compile/app.cpp/examples/quickstart.cpp} -o "$out/from_readme"
   "$out/from_readme"
-  DESTDIR=$out/readme bash -ec "${commands//build\/install/$out/readme_build}"
+  DESTDIR=$out/readme bash -ec "${commands//build\/install/$build}"
   diff -r include "$out/readme/usr/local/include"
 }
 

@@ -17,6 +17,7 @@ compile() {
     -isystem "${EIGEN:-/usr/include/eigen3}" "tests/fuzz/fuzz_$1.cpp" -pthread -o "$out/$1"
 }
 fuzz() {
+  [ -z "${SEED:-}" ] || rm -rf "$out/found_$1"
   mkdir -p "$out/found_$1"
   "$out/$1" -seed="${SEED:-0}" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="$out/$1-" "$out/found_$1" "tests/fuzz/corpus/$1"

@@ -60,8 +60,7 @@ def run(command, seconds=300):
 def built(test, include, program):
     """Whether the test compiles with the headers in that folder."""
     source = ROOT / "tests" / f"{test}_test.cpp"
-    others = [ROOT / "examples" / "demo" / "csv.cpp"] if test == "networks" else []
-    others += [ROOT / "tests" / "support" / "heap.cpp"] if test.endswith("allocation") else []
+    others = [ROOT / "tests" / "support" / "heap.cpp"] if test.endswith("allocation") else []
     return run([*COMPILER, "-include-pch", str(WORK / "base.pch"), "-I", str(include), *PATHS, str(source),
                 *map(str, others), str(WORK / "main.o"), "-o", str(program)])[0] == 0
 

@@ -98,8 +98,8 @@ Step<T> half_passes(const Device& device, const Problem<T>& p, int correction) {
   functional::batch_invstd(0, p.shape.channels, p.shape.per_channel(), kEps, correction, step.statistics.view());
   functional::normalize(device, p.x_view(), step.statistics.view(), p.affine(), ChannelView<T>{step.y.data(), p.shape});
   functional::gradient_sums(device, p.x_view(), p.dy_view(), step.statistics.view(), step.sums.view(), scratch);
-  functional::input_gradient(device, p.x_view(), p.dy_view(), step.statistics.view(), p.affine(), correction,
-                             step.sums.view(), ChannelView<T>{step.dx.data(), p.shape});
+  functional::input_gradient(device, p.x_view(), p.dy_view(), step.statistics.view(), p.affine(), p.shape.per_channel(),
+                             correction, step.sums.view(), ChannelView<T>{step.dx.data(), p.shape});
   return step;
 }
 
