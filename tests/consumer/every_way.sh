@@ -80,7 +80,7 @@ with_pkg_config() {
 
 as_system_headers() {
   consume -DHOW="$1" -DSYSTEM=ON -DEIGEN=TARGET
-  grep -q -e "-isystem $PWD/include " "$out/consumer/compile_commands.json"
+  grep -qF -e "-isystem $PWD/include " -e "-isystem \\\"$PWD/include\\\" " "$out/consumer/compile_commands.json"
 }
 
 # One file in the place of the whole include folder, and it is what the headers say now.

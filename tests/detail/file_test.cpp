@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 #include <stdexcept>
 #include <streambuf>
@@ -92,6 +93,10 @@ TEST_CASE("a file that is replaced stays as private as it was, and a link to it 
   CHECK(read_bytes(path) == "new");
   CHECK(fs::status(path).permissions() == owner_only);
   CHECK_FALSE(fs::exists(directory / "link.partial"));
+
+  std::ofstream(directory / "usual").close();  // a new file is as private as the system makes one
+  write_file(directory / "new", [](std::ostream& out) { out << "new"; });
+  CHECK(fs::status(directory / "new").permissions() == fs::status(directory / "usual").permissions());
 
   const auto nowhere = directory / "nowhere";  // a link to a link to what is not there
   fs::create_symlink("missing", directory / "on");
