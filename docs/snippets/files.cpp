@@ -18,6 +18,7 @@ int main() {
   tensornorm::BatchNormOptions options;  // of bn2; bn1 has the defaults
   std::istringstream eps(weights.metadata().at("bn2.eps"));
   eps.imbue(std::locale::classic());
+  eps.exceptions(std::ios::failbit);  // where it is no number
   eps >> options.eps;
   tensornorm::BatchNorm1d<> bn1(13);
   tensornorm::BatchNorm1d<> bn2(16, options);
