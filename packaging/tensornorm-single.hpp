@@ -4053,9 +4053,9 @@ auto input_gradient(const detail::Plan& plan, const ChannelView<const T>& x, con
   const bool in_place = dy.data == dx.data;
   auto movement = detail::movement_of(plan, 2, in_place, after_reduction);
   const detail::GradientTraining<T> f{x.data, dy.data};
-  const auto count = static_cast<double>(n), freedom = static_cast<double>(n - correction);
+  const double per_value = 1 / static_cast<double>(n), per_freedom = 1 / static_cast<double>(n - correction);
   const detail::GradientNumbers<Scalar> numbers{statistics.mean, statistics.invstd, affine.weight, sums.dy,
-                                                sums.dy_dev,     1 / count,         1 / freedom};
+                                                sums.dy_dev,     per_value,         per_freedom};
   return detail::mapping(plan, f, dx.data, movement, numbers);
 }
 

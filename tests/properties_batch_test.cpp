@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <tensornorm/tensornorm.hpp>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -126,11 +127,9 @@ TEST_CASE("property: a batch split at any point and merged is the batch") {
     const X x = ill_conditioned<X>(random, dims, 1), dy = normal<X>(random, dims);
     const NdArray exact = logical(x);
     const std::vector<Moments> exact_moments = moments(exact, 1);
-    const auto part = [&](const X& tensor, Index begin, Index end) {
-      return ChannelView<const float>{tensor.data() + begin * row, {end - begin, channels, inner}};
-    };
-    const auto part_of = [&](X& tensor, Index begin, Index end) {
-      return ChannelView<float>{tensor.data() + begin * row, {end - begin, channels, inner}};
+    const auto part = [&](auto& tensor, Index begin, Index end) {  // of const values if the tensor is const
+      using Value = std::remove_pointer_t<decltype(tensor.data())>;
+      return ChannelView<Value>{tensor.data() + begin * row, {end - begin, channels, inner}};
     };
     const auto merged_at = [&](Index split) {
       Halves all(channels), rest(channels);
@@ -170,9 +169,9 @@ TEST_CASE("property: a batch split at any point and merged is the batch") {
     X y(rows, channels, inner), dx(rows, channels, inner);
     const auto affine = Halves::affine(bn);
     for (const auto& [begin, end] : {std::pair{Index{0}, split}, std::pair{split, rows}}) {
-      all.map(part(x, begin, end), affine, part_of(y, begin, end));
+      all.map(part(x, begin, end), affine, part(y, begin, end));
       all.map_back(part(x, begin, end), part(dy, begin, end), affine, rows * inner, bn.options().correction,
-                   part_of(dx, begin, end));
+                   part(dx, begin, end));
     }
     CHECK(output_error(bn, exact, y, Statistics::kBatch) <= 1);
     CHECK(gradient_error(bn, exact, logical(dy), dx, Statistics::kBatch) <= 1);

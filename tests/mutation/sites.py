@@ -7,7 +7,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 INCLUDE = ROOT / "include" / "tensornorm"
 
 # Header: the tests that are to notice. Those of its own name come first, then the quick ones.
-VALUES = ["semantics_values", "functional", "numerics_forward", "numerics_backward", "numerics_extremes"]
+VALUES = ["semantics_values", "functional", "numerics_forward", "numerics_backward", "numerics_extremes",
+          "numerics_doubles"]
 MEMORY = ["alignment"]
 LAYER = ["semantics_forward", "semantics_state", "semantics_backward", "bad_calls", "bad_inputs"]
 TYPES = ["tensor_types", "matrix_types", "overlap"]
