@@ -1,11 +1,24 @@
 // detail/movement.hpp: what goes past the caches, and how far ahead memory is asked for.
 #include <doctest/doctest.h>
 
+#include <array>
+#include <cstddef>
 #include <tensornorm/detail/movement.hpp>
+#include <tensornorm/tensornorm.hpp>
+#include <vector>
+
+#include "support/bits.hpp"
+#include "support/caches.hpp"
 
 using namespace tensornorm::detail;
+using tn_test::Caches;
 
-TEST_CASE("movement: outputs are asked for where pieces lie far apart within the last cache") {
+// Most tests are of a processor whose last cache is near, whatever this one's is.
+struct NearCaches : Caches {
+  NearCaches() : Caches(1 << 20, 32 << 20) {}
+};
+
+TEST_CASE_FIXTURE(NearCaches, "movement: outputs are asked for where pieces lie far apart within the last cache") {
   const auto next = [](const Shape& shape, bool second) { return next_output(plan_reduction(shape, 4), second); };
   const Index in_page = 1024;  // floats in a page of 4 KiB
   CHECK(next({1024, 1025, 1}, false) == 1025);
@@ -17,7 +30,8 @@ TEST_CASE("movement: outputs are asked for where pieces lie far apart within the
   CHECK(next({1 << 14, 2, in_page}, true) == 0);  // beyond the last cache, where outputs are streamed
 }
 
-TEST_CASE("movement: what is larger than the caches is written past them, if short pieces end with a word") {
+TEST_CASE_FIXTURE(NearCaches,
+                  "movement: what is larger than the caches is written past them, if short pieces end with a word") {
   const auto streamed = [](const Shape& shape, Index value_bytes, bool in_place = false) {
     return movement_of(plan_reduction(shape, value_bytes), 1, in_place, false).streamed;
   };
@@ -38,7 +52,8 @@ TEST_CASE("movement: what is larger than the caches is written past them, if sho
   }
 }
 
-TEST_CASE("movement: memory is moved past the caches only where it does not fit, and not onto itself") {
+TEST_CASE_FIXTURE(NearCaches,
+                  "movement: memory is moved past the caches only where it does not fit, and not onto itself") {
   const Plan small = plan_reduction({8, 16, 784}, 4), large = plan_reduction({64, 64, 56 * 56}, 4);
   REQUIRE(large.beyond_cache);
   for (const bool second : {false, true}) {
@@ -51,7 +66,40 @@ TEST_CASE("movement: memory is moved past the caches only where it does not fit,
   }
 }
 
-TEST_CASE("movement: what is written in pieces far apart within the last cache is asked for a row ahead") {
+TEST_CASE("movement: where the last cache is far, what does not fit L2 is written past it") {
+  const auto streamed = [](Index l2, Index l3, Index inputs, Index bytes, bool in_place = false) {
+    const Caches caches(l2, l3);
+    const Movement movement = movement_of(plan_reduction({1, 1, bytes / 4}, 4), inputs, in_place, true);
+    CHECK(movement.may_repeat == (!in_place && !movement.streamed));
+    return movement.streamed;
+  };
+  constexpr Index mib = 1 << 20, far = 260 * mib, near = 64 * mib, line = cache_line;
+  CHECK_FALSE(streamed(2 * mib, far, 1, mib));
+  CHECK(streamed(2 * mib, far, 1, mib + line));
+  CHECK_FALSE(streamed(2 * mib, far, 1, mib + line, true));
+  CHECK_FALSE(streamed(2 * mib, far, 2, 2 * mib / 3));
+  CHECK(streamed(2 * mib, far, 2, 2 * mib / 3 + line));
+  CHECK_FALSE(streamed(4 * mib, far, 1, 2 * mib));
+  CHECK(streamed(4 * mib, far, 1, 2 * mib + line));
+  for (const Index l2 : {2 * mib, 2 * mib - line}) {
+    const Index l3 = l2 < 2 * mib ? far : near;  // near, or L2 is small
+    CHECK_FALSE(streamed(l2, l3, 1, cache_bytes));
+    CHECK(streamed(l2, l3, 1, cache_bytes + line));
+  }
+}
+
+TEST_CASE("movement: what goes past the caches is not asked for to be written") {
+  const Plan runs = plan_reduction({32, 256, 14 * 14}, 4);
+  const auto next_out = [&](Index l2, Index l3) {
+    const Caches caches(l2, l3);
+    return movement_of(runs, 1, false, true).next_out;
+  };
+  CHECK(next_out(1 << 20, 32 << 20) != 0);
+  CHECK(next_out(2 << 20, 260 << 20) == 0);
+}
+
+TEST_CASE_FIXTURE(NearCaches,
+                  "movement: what is written in pieces far apart within the last cache is asked for a row ahead") {
   const Plan runs = plan_reduction({32, 256, 14 * 14}, 4), rows = plan_reduction({32, 512, 7 * 7}, 4);
   CHECK(movement_of(runs, 1, false, true).next_out == 256 * 14 * 14);
   CHECK(movement_of(runs, 2, false, true).next_out == -256 * 14 * 14);  // as it is walked from the last row back
@@ -74,4 +122,26 @@ TEST_CASE(
   CHECK(next_input(large, 1, false) == prefetch_bytes / 4);
   CHECK(next_input(plan_reduction({4, 32, 28 * 28}, 4), 1, true) == 0);
   CHECK(next_input(plan_reduction({32, 512, 7 * 7}, 4), 1, false) == prefetch_rows * 512 * 7 * 7);
+}
+
+TEST_CASE("movement: results have the same bits wherever the last cache is") {
+  using Tensor = Eigen::Tensor<float, 3, Eigen::RowMajor>;
+  const auto results = [](const Tensor& x, const Tensor& dy, Index l2, Index l3) {
+    const Caches caches(l2, l3);
+    tensornorm::BatchNorm1d<float> bn(x.dimension(1));
+    std::vector<Tensor> all;
+    all.push_back(bn(x));
+    all.push_back(bn.backward(x, dy));
+    bn.eval();
+    all.push_back(bn(x));
+    return all;
+  };
+  // [N, C, L]: long runs, short ones that end anywhere, rows of one and of several values a channel.
+  for (const auto& [n, c, l] : {std::array<Index, 3>{2, 40, 4096}, {16, 128, 196}, {16, 401, 49}, {1300, 257, 1}}) {
+    Tensor x(n, c, l), dy(n, c, l);
+    x.setRandom();
+    dy.setRandom();
+    const auto near = results(x, dy, 1 << 20, 32 << 20), far = results(x, dy, 2 << 20, 260 << 20);
+    for (std::size_t k = 0; k < near.size(); ++k) CHECK(tn_test::same_bits(near[k], far[k]));
+  }
 }
