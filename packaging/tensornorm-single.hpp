@@ -883,6 +883,34 @@ class StateDict {
 //          with its own numbers. When a row is short too, or no whole cache lines, `fold` rows that follow each other
 //          count as one.
 
+// ---- tensornorm/detail/caches.hpp
+// What the processor's caches are like, as far as it decides how memory is moved. Eigen knows their sizes, from the
+// processor or from Eigen::setCpuCacheSizes(). No bit of a result depends on them: what decides the order of sums is
+// fixed by the shape (traversal.hpp).
+//
+// Measured on Intel's Emerald Rapids, a server, whose cores have 2 MiB of L2 each and share 260 MiB that are far from
+// all of them. To write there takes as long as to write to memory, and first the line that is written over is read.
+
+namespace tensornorm { inline namespace v0 { namespace detail {
+
+using Eigen::Index;
+
+inline constexpr Index large_l2_bytes = 2 * 1024 * 1024;  // of a second cache that is large, at least
+inline constexpr Index far_l3_bytes = 64 * 1024 * 1024;   // of a last cache that is far, more than
+
+/// Whether two blocks of several tensors fit in L2 together.
+inline bool has_large_l2() { return Eigen::l2CacheSize() >= large_l2_bytes; }
+
+/// Whether `bytes`, more than large_l2_bytes, do not stay near, as the last cache is far. Written past the caches, what
+/// leaves L2 takes 1 to 0.4 of the time in eval of 1.05 to 6.4 MB, 0.95 to 0.5 in training and 0.8 to 0.55 in backward;
+/// of 0.8 MB, which stay, eval takes 1.5 times as long. On AMD's Zen 3 and Zen 5 (up to 1 MiB of L2, and 32 MiB) what
+/// fits the last cache takes longer past it. Not inlined, for the sake of small tensors.
+[[gnu::noinline]] inline bool leaves_near_caches(Index bytes) {
+  return has_large_l2() && bytes > Eigen::l2CacheSize() && Eigen::l3CacheSize() > far_l3_bytes;
+}
+
+}}}  // namespace tensornorm::v0::detail
+
 // ---- tensornorm/detail/packet.hpp
 // Packets: the SIMD vectors that the kernels compute with. This façade is the only file that names Eigen's internals or
 // an instruction set; everything else sees Packet<Lane>, a value with +, -, *, fma, load and store.
@@ -1601,6 +1629,16 @@ inline Index channels_of_rows(Shape shape) {
   return std::min(shape.channels, round_down(block_lanes / shape.inner, 16));
 }
 
+/// Channels that make a block of runs: whole cache lines of outputs, so that no line is written by two blocks. Past the
+/// caches each such line takes about 100 ns: training and backward of 32x256x14x14, four of whose runs are whole lines,
+/// take 0.9 and 0.8 of the time of blocks of five (Emerald Rapids).
+inline Index channels_of_runs(Shape shape, Index value_bytes) {
+  const Index most = std::clamp<Index>(block_bytes / value_bytes / shape.per_channel(), 1, block_lanes);
+  if (most >= shape.channels) return most;  // the only block
+  const Index line = std::max<Index>(1, Index{cache_line} / value_bytes), whole = line / std::gcd(shape.inner, line);
+  return most > whole ? round_down(most, whole) : most;
+}
+
 /// Rows that count as one. Where 16 such rows are left: so many that they are whole cache lines of floats and have
 /// folded_lanes lanes or more. Then all start aligned if the first does; rows of 40 or 50 channels, whose ends are
 /// written in parts, took twice as long past the caches, and half as long again in cache. Where lines would be more
@@ -1633,7 +1671,7 @@ inline Plan plan_reduction(Shape shape, Index value_bytes) {
     return {shape,      value_bytes, true, fold, block, rows_of_chunk(shape, block * shape.inner, fold, value_bytes),
             shape.inner};
   }
-  const Index block = std::clamp<Index>(block_bytes / value_bytes / n, 1, block_lanes);
+  const Index block = channels_of_runs(shape, value_bytes);
   if (n <= chunk_values) return {shape, value_bytes, false, 1, block, shape.outer, shape.inner};
   const Index outer = std::max<Index>(1, chunk_values / shape.inner);
   return {shape, value_bytes, false, 1, block, outer > tile_rows ? round_down(outer, tile_rows) : outer, chunk_values};
@@ -1655,14 +1693,16 @@ inline Plan plan_map(Shape shape, Index value_bytes, bool in_place = false) {
 /// than block by block. Within the last cache that is faster where it maps runs instead of rows, and where outputs are
 /// short pieces far apart that crowd out each other: 32x256x14x14 takes a fifth less, but 8x128x28x28, of 3 MB, a fifth
 /// more. Beyond it, where a channel of short pieces does not stay in the last cache itself, and memory would be read
-/// and written piece by piece: 8192x32x14x14 takes half, but 256x128x28x28, of 800 KB a channel, a third more.
+/// and written piece by piece: 8192x32x14x14 takes half, but 256x128x28x28, of 800 KB a channel, a third more. Outputs
+/// that are written past the caches crowd out nothing.
 inline bool maps_apart(const Plan& reduction, bool in_place) {
   const Shape& shape = reduction.shape;
   const Index value_bytes = reduction.value_bytes;
   if (reduction.rows) return !in_place && !reduction.beyond_cache && maps_runs(shape, value_bytes, false);
   if (shape.outer == 1 || shape.inner * value_bytes > page_bytes) return false;  // no short pieces
   if (reduction.beyond_cache) return 2 * shape.per_channel() * value_bytes > crowded_bytes;
-  return !in_place && reduction.blocks > 1 && reduction.bytes() > crowded_bytes;
+  return !in_place && reduction.blocks > 1 && reduction.bytes() > crowded_bytes &&
+         !leaves_near_caches(2 * reduction.bytes());
 }
 
 }}}  // namespace tensornorm::v0::detail
@@ -2017,26 +2057,11 @@ inline Index next_output(const Plan& plan, bool after_reduction) {
   return far_apart ? plan.shape.channels * plan.shape.inner : 0;
 }
 
-// Where the last cache is many cores' and far from each of them, as of Intel's servers, writing to it takes as long as
-// writing to memory, and first the line that is written over is read. Measured on Emerald Rapids, of 2 MiB and 260 MiB:
-// past the caches what leaves L2 takes, in eval of 1.05 MB to 6.4 MB, 1 to 0.4 of the time, in training 0.95 to 0.5, in
-// backward 0.8 to 0.55; of 0.8 MB, which stays in L2, eval takes 1.5 times as long. On AMD's Zen 3 and Zen 5, of up to
-// 1 MiB of L2 and 32 MiB beside it, what fits the last cache takes longer past it.
-inline constexpr Index far_l2_bytes = 2 * 1024 * 1024;   // of a core's second cache where the last one is far, at least
-inline constexpr Index far_l3_bytes = 64 * 1024 * 1024;  // of that, more than this
-
-/// Whether `bytes`, more than far_l2_bytes, do not stay in the caches that are near. Eigen knows their sizes, from the
-/// processor or from Eigen::setCpuCacheSizes().
-[[gnu::noinline]] inline bool leaves_near_caches(Index bytes) {
-  const Index l2 = Eigen::l2CacheSize();
-  return l2 >= far_l2_bytes && bytes > l2 && Eigen::l3CacheSize() > far_l3_bytes;
-}
-
 /// Whether a pass that reads `inputs` tensors writes past the caches what does not fit them: rows and runs whose ends
 /// are streamed too, see stream(), or that are long. Of half, eval of (20000, 603) took twice as long past the caches,
 /// of 64x1024x13x13 five times.
 inline bool streams(const Plan& plan, Index inputs) {
-  if (plan.bytes() <= far_l2_bytes / 3) return false;  // of a pass of three tensors
+  if (plan.bytes() <= large_l2_bytes / 3) return false;  // of a pass of three tensors
   if (!plan.beyond_cache && !leaves_near_caches((inputs + 1) * plan.bytes())) return false;
   const Index piece = (plan.rows ? plan.fold * plan.shape.channels : 1) * plan.shape.inner * plan.value_bytes;
   return piece % Index{streamed_word} == 0 || piece > page_bytes;
@@ -3638,11 +3663,12 @@ struct InCompany {
 };
 
 /// Whether that takes less time where it can be done. Two blocks of one input fit in L2 together. Of two inputs they do
-/// not, which costs less than is gained where memory is slow: backward of 32x64x56x56 and 8x64x112x112 took a fifth to
-/// a quarter less on AMD's Zen 3, 8x64x56x56 a tenth or more, and 1x64x56x56, in cache, an eighth more.
+/// where L2 is large: backward of 0.4 to 6.4 MB takes 0.8 to 0.9 of the time on Intel's Emerald Rapids (2 MiB). Where
+/// they do not, it costs less than is gained where memory is slow: on AMD's Zen 3 backward of 32x64x56x56 and
+/// 8x64x112x112 took a fifth to a quarter less, 8x64x56x56 a tenth or more, and 1x64x56x56, in cache, an eighth more.
 template <typename R>
 bool gains_beside(const Plan& plan) {
-  return R::inputs == 1 || plan.bytes() > crowded_bytes;
+  return R::inputs == 1 || plan.bytes() > crowded_bytes || has_large_l2();
 }
 
 /// Whether blocks can be mapped beside sums of the next: there are several, of long runs, and what is streamed in whole
@@ -3650,12 +3676,13 @@ bool gains_beside(const Plan& plan) {
 template <typename F, typename T, typename Numbers>
 bool can_map_beside(const Plan& plan, const Mapping<F, T, Numbers>& map) {
   static_assert(std::uintptr_t{tile_rows * width<double>} * sizeof(T) % bytes_at_once<T> == 0, "tiles keep alignment");
+  if (plan.rows || plan.blocks == 1) return false;
   const auto whole = [](Index values) {
     return static_cast<std::uintptr_t>(values) * sizeof(T) % bytes_at_once<T> == 0;
   };
   const bool aligned = reinterpret_cast<std::uintptr_t>(map.out) % bytes_at_once<T> == 0 && whole(plan.shape.inner) &&
                        whole(plan.chunk_inner);
-  return !plan.rows && plan.blocks > 1 && plan.shape.inner >= long_run && (aligned || !map.movement.streamed);
+  return plan.shape.inner >= long_run && (aligned || !map.movement.streamed);
 }
 
 /// The block that has been reduced last, and waits to be mapped beside the sums of the next one.
@@ -3709,7 +3736,7 @@ class BlockBehind {
 template <typename Device, typename R, typename Finish, typename F, typename T, typename Numbers>
 void reduce_and_map_beside(const Device& device, const Plan& plan, const R& r, double* a, double* b, Scratch& scratch,
                            const Finish& finish, const Mapping<F, T, Numbers>& map) {
-  if (shares_chunks(device, plan) || !gains_beside<R>(plan) || !can_map_beside(plan, map)) {
+  if (shares_chunks(device, plan) || !can_map_beside(plan, map) || !gains_beside<R>(plan)) {
     return reduce_and_map(device, plan, r, a, b, scratch, finish, map);
   }
   const auto work = [&](auto next) {

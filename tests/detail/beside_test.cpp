@@ -12,6 +12,7 @@
 #include <tensornorm/detail/statistics.hpp>
 #include <vector>
 
+#include "support/caches.hpp"
 #include "support/channel_numbers.hpp"
 
 namespace {
@@ -214,7 +215,8 @@ TEST_CASE("beside: channels that lanes of float cannot compute, that are summed 
   }
 }
 
-TEST_CASE("beside: of two inputs only where they leave the last cache, or crowd it") {
+TEST_CASE_FIXTURE(NearCaches,
+                  "beside: of two inputs only where they leave the last cache, or crowd it, or L2 is large") {
   const auto gains = [](const Shape& shape, auto reduction) {
     return gains_beside<decltype(reduction)>(plan_reduction(shape, 4));
   };
@@ -223,6 +225,8 @@ TEST_CASE("beside: of two inputs only where they leave the last cache, or crowd 
   CHECK_FALSE(gains(in_cache, GradientReduction<float>{}));
   CHECK(gains(crowded, GradientReduction<float>{}));
   CHECK(gains(beyond, GradientReduction<float>{}));
+  const FarCaches with_large_l2;
+  CHECK(gains(in_cache, GradientReduction<float>{}));
 }
 
 TEST_CASE("beside: blocks are mapped so where runs are long, and aligned if they are streamed") {

@@ -11,12 +11,8 @@
 #include "support/caches.hpp"
 
 using namespace tensornorm::detail;
-using tn_test::Caches;
-
-// Most tests are of a processor whose last cache is near, whatever this one's is.
-struct NearCaches : Caches {
-  NearCaches() : Caches(1 << 20, 32 << 20) {}
-};
+using tn_test::FarCaches;
+using tn_test::NearCaches;
 
 TEST_CASE_FIXTURE(NearCaches, "movement: outputs are asked for where pieces lie far apart within the last cache") {
   const auto next = [](const Shape& shape, bool second) { return next_output(plan_reduction(shape, 4), second); };
@@ -66,36 +62,22 @@ TEST_CASE_FIXTURE(NearCaches,
   }
 }
 
-TEST_CASE("movement: where the last cache is far, what does not fit L2 is written past it") {
-  const auto streamed = [](Index l2, Index l3, Index inputs, Index bytes, bool in_place = false) {
-    const Caches caches(l2, l3);
+TEST_CASE_FIXTURE(FarCaches, "movement: where the last cache is far, what does not fit L2 is written past it") {
+  const auto streamed = [](Index inputs, Index bytes, bool in_place = false) {
     const Movement movement = movement_of(plan_reduction({1, 1, bytes / 4}, 4), inputs, in_place, true);
     CHECK(movement.may_repeat == (!in_place && !movement.streamed));
     return movement.streamed;
   };
-  constexpr Index mib = 1 << 20, far = 260 * mib, near = 64 * mib, line = cache_line;
-  CHECK_FALSE(streamed(2 * mib, far, 1, mib));
-  CHECK(streamed(2 * mib, far, 1, mib + line));
-  CHECK_FALSE(streamed(2 * mib, far, 1, mib + line, true));
-  CHECK_FALSE(streamed(2 * mib, far, 2, 2 * mib / 3));
-  CHECK(streamed(2 * mib, far, 2, 2 * mib / 3 + line));
-  CHECK_FALSE(streamed(4 * mib, far, 1, 2 * mib));
-  CHECK(streamed(4 * mib, far, 1, 2 * mib + line));
-  for (const Index l2 : {2 * mib, 2 * mib - line}) {
-    const Index l3 = l2 < 2 * mib ? far : near;  // near, or L2 is small
-    CHECK_FALSE(streamed(l2, l3, 1, cache_bytes));
-    CHECK(streamed(l2, l3, 1, cache_bytes + line));
-  }
+  constexpr Index l2 = 2 << 20, line = cache_line;
+  CHECK_FALSE(streamed(1, l2 / 2));
+  CHECK(streamed(1, l2 / 2 + line));
+  CHECK_FALSE(streamed(1, l2 / 2 + line, true));
+  CHECK_FALSE(streamed(2, l2 / 3));
+  CHECK(streamed(2, l2 / 3 + line));
 }
 
-TEST_CASE("movement: what goes past the caches is not asked for to be written") {
-  const Plan runs = plan_reduction({32, 256, 14 * 14}, 4);
-  const auto next_out = [&](Index l2, Index l3) {
-    const Caches caches(l2, l3);
-    return movement_of(runs, 1, false, true).next_out;
-  };
-  CHECK(next_out(1 << 20, 32 << 20) != 0);
-  CHECK(next_out(2 << 20, 260 << 20) == 0);
+TEST_CASE_FIXTURE(FarCaches, "movement: what goes past the caches is not asked for to be written") {
+  CHECK(movement_of(plan_reduction({32, 512, 7 * 7}, 4), 1, false, true).next_out == 0);
 }
 
 TEST_CASE_FIXTURE(NearCaches,
@@ -126,8 +108,7 @@ TEST_CASE(
 
 TEST_CASE("movement: results have the same bits wherever the last cache is") {
   using Tensor = Eigen::Tensor<float, 3, Eigen::RowMajor>;
-  const auto results = [](const Tensor& x, const Tensor& dy, Index l2, Index l3) {
-    const Caches caches(l2, l3);
+  const auto results = [](const Tensor& x, const Tensor& dy) {
     tensornorm::BatchNorm1d<float> bn(x.dimension(1));
     std::vector<Tensor> all;
     all.push_back(bn(x));
@@ -141,7 +122,15 @@ TEST_CASE("movement: results have the same bits wherever the last cache is") {
     Tensor x(n, c, l), dy(n, c, l);
     x.setRandom();
     dy.setRandom();
-    const auto near = results(x, dy, 1 << 20, 32 << 20), far = results(x, dy, 2 << 20, 260 << 20);
+    std::vector<Tensor> near, far;
+    {
+      const NearCaches caches;
+      near = results(x, dy);
+    }
+    {
+      const FarCaches caches;
+      far = results(x, dy);
+    }
     for (std::size_t k = 0; k < near.size(); ++k) CHECK(tn_test::same_bits(near[k], far[k]));
   }
 }

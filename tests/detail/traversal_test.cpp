@@ -7,6 +7,7 @@
 #include <tensornorm/detail/traversal.hpp>
 #include <vector>
 
+#include "support/caches.hpp"
 #include "support/walks.hpp"
 
 namespace {
@@ -166,7 +167,8 @@ TEST_CASE("traversal: short runs are mapped one by one from 16 values on, if the
   CHECK_FALSE(maps_runs({512, 512, 40}, 2, false));
 }
 
-TEST_CASE("traversal: what is reduced by blocks is mapped apart where that is faster, within the last cache") {
+TEST_CASE_FIXTURE(NearCaches,
+                  "traversal: what is reduced by blocks is mapped apart where that is faster, within the last cache") {
   const auto apart = [](Index outer, Index channels, Index inner, bool in_place = false) {
     return maps_apart(plan_reduction({outer, channels, inner}, 4), in_place);
   };
@@ -192,6 +194,24 @@ TEST_CASE("traversal: what is reduced by blocks is mapped apart where that is fa
   CHECK_FALSE(apart(513, 8, page + 1));
   CHECK_FALSE(apart(8, 3, 256 * page));
   CHECK_FALSE(apart(513 * page, 8, 1));
+}
+
+TEST_CASE_FIXTURE(FarCaches, "traversal: where the last cache is far, runs are mapped block by block, and rows apart") {
+  CHECK_FALSE(maps_apart(plan_reduction({9, 128, 1024}, 4), false));
+  CHECK(maps_apart(plan_reduction({32, 512, 64}, 4), false));
+}
+
+TEST_CASE("traversal: several blocks of runs are whole cache lines each, if they can be") {
+  const auto block = [](Index outer, Index channels, Index inner, Index value_bytes) {
+    return plan_reduction({outer, channels, inner}, value_bytes).block_channels;
+  };
+  CHECK(block(32, 256, 14 * 14, 4) == 4);  // not five, of 784 bytes a run
+  CHECK(block(32, 256, 14 * 14, 2) == 8);  // not ten, of 392
+  CHECK(block(32, 256, 14 * 14, 8) == 2);
+  CHECK(block(8, 256, 14 * 14, 4) == 20);
+  CHECK(block(32, 256, 15 * 15, 4) == 4);  // sixteen would be whole lines
+  CHECK(block(2, 64, 4096, 4) == 4);       // whatever the number
+  CHECK(block(10, 5, 14 * 14, 4) == 5);    // the only block
 }
 
 TEST_CASE("traversal: a chunk of rows is as large as its bound allows, in whole tiles") {

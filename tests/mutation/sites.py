@@ -31,6 +31,7 @@ TESTS = {
     "detail/backward": ["detail/backward", "detail/backward_sums", *VALUES],
     "detail/beside": ["detail/beside", "threads"],
     "detail/block_map": ["detail/normalize", "detail/backward", *VALUES],
+    "detail/caches": ["detail/caches", "detail/movement"],
     "detail/check": ["bad_calls", "bad_inputs", "options", "overlap"],
     "detail/elementwise": ["detail/elementwise", *VALUES, *MEMORY],
     "detail/file": ["detail/file", "npy", "safetensors"],

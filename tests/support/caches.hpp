@@ -17,4 +17,13 @@ class Caches {
   const Eigen::Index l1_ = Eigen::l1CacheSize(), l2_ = Eigen::l2CacheSize(), l3_ = Eigen::l3CacheSize();
 };
 
+/// A last cache that is near, as of AMD's servers and of desktops.
+struct NearCaches : Caches {
+  NearCaches() : Caches(1 << 20, 32 << 20) {}
+};
+/// One that is far, and a large L2, as of Intel's servers.
+struct FarCaches : Caches {
+  FarCaches() : Caches(2 << 20, 260 << 20) {}
+};
+
 }  // namespace tn_test

@@ -46,26 +46,11 @@ inline Index next_output(const Plan& plan, bool after_reduction) {
   return far_apart ? plan.shape.channels * plan.shape.inner : 0;
 }
 
-// Where the last cache is many cores' and far from each of them, as of Intel's servers, writing to it takes as long as
-// writing to memory, and first the line that is written over is read. Measured on Emerald Rapids, of 2 MiB and 260 MiB:
-// past the caches what leaves L2 takes, in eval of 1.05 MB to 6.4 MB, 1 to 0.4 of the time, in training 0.95 to 0.5, in
-// backward 0.8 to 0.55; of 0.8 MB, which stays in L2, eval takes 1.5 times as long. On AMD's Zen 3 and Zen 5, of up to
-// 1 MiB of L2 and 32 MiB beside it, what fits the last cache takes longer past it.
-inline constexpr Index far_l2_bytes = 2 * 1024 * 1024;   // of a core's second cache where the last one is far, at least
-inline constexpr Index far_l3_bytes = 64 * 1024 * 1024;  // of that, more than this
-
-/// Whether `bytes`, more than far_l2_bytes, do not stay in the caches that are near. Eigen knows their sizes, from the
-/// processor or from Eigen::setCpuCacheSizes().
-[[gnu::noinline]] inline bool leaves_near_caches(Index bytes) {
-  const Index l2 = Eigen::l2CacheSize();
-  return l2 >= far_l2_bytes && bytes > l2 && Eigen::l3CacheSize() > far_l3_bytes;
-}
-
 /// Whether a pass that reads `inputs` tensors writes past the caches what does not fit them: rows and runs whose ends
 /// are streamed too, see stream(), or that are long. Of half, eval of (20000, 603) took twice as long past the caches,
 /// of 64x1024x13x13 five times.
 inline bool streams(const Plan& plan, Index inputs) {
-  if (plan.bytes() <= far_l2_bytes / 3) return false;  // of a pass of three tensors
+  if (plan.bytes() <= large_l2_bytes / 3) return false;  // of a pass of three tensors
   if (!plan.beyond_cache && !leaves_near_caches((inputs + 1) * plan.bytes())) return false;
   const Index piece = (plan.rows ? plan.fold * plan.shape.channels : 1) * plan.shape.inner * plan.value_bytes;
   return piece % Index{streamed_word} == 0 || piece > page_bytes;
