@@ -183,6 +183,17 @@ TEST_CASE("elementwise: runs and rows end in whole packets where results may be 
   }
 }
 
+TEST_CASE("elementwise: streamed runs that follow each other are streamed in whole packets, wherever they end") {
+  constexpr Index W = width<float>;
+  const Shape shape{1, 4, 3 * W / 2};
+  Fenced<float> out(shape.size());
+  const Coefficients<float, 1> table{};
+  std::vector<Index> offsets, prefetched, expected;
+  map_box(runs_of(shape), whole(shape), Trace{&offsets, &prefetched}, table, out.place(shape.size(), 0), {true});
+  for (Index at = 0; at < shape.size(); at += W) expected.push_back(at);
+  CHECK(offsets == expected);
+}
+
 TEST_CASE("elementwise: runs are walked from the last outer index back when asked to, and their lines prefetched") {
   constexpr Index line = std::min<Index>(16, 4 * width<float>);  // of memory, but at most four packets
   const Shape shape{5, 2, 2 * line + 1};

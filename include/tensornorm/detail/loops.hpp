@@ -34,6 +34,16 @@ void for_each_packet(Index lanes, Body&& body, bool may_repeat = false, Index be
   }
 }
 
+/// How many lanes of a packet an extent covers.
+template <typename Lane>
+Index lanes_of(Whole) {
+  return width<Lane>;
+}
+template <typename Lane>
+Index lanes_of(Part part) {
+  return part.count;
+}
+
 /// Where a loop's results go: into the caches as usual, or past them.
 struct Cached {
   static constexpr bool streamed = false;

@@ -555,6 +555,12 @@ Packet<Lane> keep(Packet<Lane> packet, Part part) {
   return {Eigen::internal::pand(packet.raw, lane_mask<Lane>(part.count).raw)};
 }
 
+/// The first `count` lanes of a, and then those of b.
+template <typename Lane>
+Packet<Lane> join(Packet<Lane> a, Index count, Packet<Lane> b) {
+  return {Eigen::internal::pselect(lane_mask<Lane>(count).raw, a.raw, b.raw)};
+}
+
 #ifdef EIGEN_VECTORIZE_AVX512
 /// The lower or upper four doubles. Masked, as elsewhere here: g++ 12 warns of the undefined values in unmasked forms.
 template <int Half>
