@@ -201,16 +201,18 @@ TEST_CASE_FIXTURE(FarCaches, "traversal: where the last cache is far, runs are m
   CHECK(maps_apart(plan_reduction({32, 512, 64}, 4), false));
 }
 
-TEST_CASE("traversal: several blocks of runs are whole cache lines each, if they can be") {
+TEST_CASE("traversal: several blocks of runs are alike, and whole cache lines each if they can be") {
   const auto block = [](Index outer, Index channels, Index inner, Index value_bytes) {
     return plan_reduction({outer, channels, inner}, value_bytes).block_channels;
   };
   CHECK(block(32, 256, 14 * 14, 4) == 4);  // not five, of 784 bytes a run
   CHECK(block(32, 256, 14 * 14, 2) == 8);  // not ten, of 392
   CHECK(block(32, 256, 14 * 14, 8) == 2);
-  CHECK(block(8, 256, 14 * 14, 4) == 20);
   CHECK(block(32, 256, 15 * 15, 4) == 4);  // sixteen would be whole lines
-  CHECK(block(2, 64, 4096, 4) == 4);       // whatever the number
+  CHECK(block(4, 32, 28 * 28, 4) == 8);    // not 10, 10, 10 and 2
+  CHECK(block(8, 256, 14 * 14, 4) == 20);
+  CHECK(block(8, 100, 14 * 14, 4) == 20);
+  CHECK(block(8, 105, 14 * 14, 4) == 20);  // 18, and lines
   CHECK(block(10, 5, 14 * 14, 4) == 5);    // the only block
 }
 
