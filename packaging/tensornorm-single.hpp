@@ -1644,7 +1644,8 @@ inline Index channels_of_runs(Shape shape, Index value_bytes) {
   const Index most = std::clamp<Index>(block_bytes / value_bytes / shape.per_channel(), 1, block_lanes);
   if (most >= shape.channels) return most;
   const Index equal = steps(shape.channels, steps(shape.channels, most));
-  const Index line = std::max<Index>(1, Index{cache_line} / value_bytes), whole = line / std::gcd(shape.inner, line);
+  const Index line = std::max<Index>(1, Index{cache_line} / value_bytes), power_of_2 = shape.inner & -shape.inner;
+  const Index whole = line / std::min(line, power_of_2);  // of them are whole lines; a line is a power of 2 too
   return most < whole ? equal : std::min(steps(equal, whole) * whole, round_down(most, whole));
 }
 
