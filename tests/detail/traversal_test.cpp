@@ -196,9 +196,18 @@ TEST_CASE_FIXTURE(NearCaches,
   CHECK_FALSE(apart(513 * page, 8, 1));
 }
 
-TEST_CASE_FIXTURE(FarCaches, "traversal: where the last cache is far, runs are mapped block by block, and rows apart") {
-  CHECK_FALSE(maps_apart(plan_reduction({9, 128, 1024}, 4), false));
-  CHECK(maps_apart(plan_reduction({32, 512, 64}, 4), false));
+TEST_CASE_FIXTURE(FarCaches,
+                  "traversal: where the last cache is far, blocks of runs are mapped apart if they end in lines") {
+  const auto apart = [](Index outer, Index channels, Index inner, bool in_place = false) {
+    return maps_apart(plan_reduction({outer, channels, inner}, 4), in_place);
+  };
+  CHECK(apart(32, 512, 64));         // rows
+  CHECK_FALSE(apart(9, 128, 1024));  // whole lines
+  CHECK_FALSE(apart(32, 256, 14 * 14));
+  CHECK(apart(128, 32, 14 * 14));  // a run a block
+  CHECK_FALSE(apart(128, 32, 14 * 14, true));
+  CHECK(apart(512, 32, 14 * 14));  // beyond the last cache
+  CHECK_FALSE(apart(32, 32, 14 * 14));
 }
 
 TEST_CASE("traversal: several blocks of runs are alike, and whole cache lines each if they can be") {

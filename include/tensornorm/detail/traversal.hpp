@@ -189,16 +189,18 @@ inline Plan plan_map(Shape shape, Index value_bytes, bool in_place = false) {
 /// than block by block. Within the last cache that is faster where it maps runs instead of rows, and where outputs are
 /// short pieces far apart that crowd out each other: 32x256x14x14 takes a fifth less, but 8x128x28x28, of 3 MB, a fifth
 /// more. Beyond it, where a channel of short pieces does not stay in the last cache itself, and memory would be read
-/// and written piece by piece: 8192x32x14x14 takes half, but 256x128x28x28, of 800 KB a channel, a third more. Outputs
-/// that are written past the caches crowd out nothing.
+/// and written piece by piece: 8192x32x14x14 takes half, but 256x128x28x28, of 800 KB a channel, a third more. Where
+/// that cache is far, outputs are written past it, crowd out nothing, and need only be whole lines.
 inline bool maps_apart(const Plan& reduction, bool in_place) {
   const Shape& shape = reduction.shape;
   const Index value_bytes = reduction.value_bytes;
   if (reduction.rows) return !in_place && !reduction.beyond_cache && maps_runs(shape, value_bytes, false);
-  if (shape.outer == 1 || shape.inner * value_bytes > page_bytes) return false;  // no short pieces
-  if (reduction.beyond_cache) return 2 * shape.per_channel() * value_bytes > crowded_bytes;
-  return !in_place && reduction.blocks > 1 && reduction.bytes() > crowded_bytes &&
-         !leaves_near_caches(2 * reduction.bytes());
+  const Index run_bytes = shape.inner * value_bytes;
+  if (shape.outer == 1 || run_bytes > page_bytes) return false;  // no short pieces
+  if (reduction.beyond_cache && 2 * shape.per_channel() * value_bytes > crowded_bytes) return true;
+  if (in_place || reduction.blocks == 1) return false;
+  if (leaves_near_caches(2 * reduction.bytes())) return reduction.block_channels * run_bytes % Index{cache_line} != 0;
+  return !reduction.beyond_cache && reduction.bytes() > crowded_bytes;
 }
 
 }}}  // namespace tensornorm::v0::detail
