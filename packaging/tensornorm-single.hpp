@@ -901,10 +901,10 @@ inline constexpr Index far_l3_bytes = 64 * 1024 * 1024;   // of a last cache tha
 /// Whether two blocks of several tensors fit in L2 together.
 inline bool has_large_l2() { return Eigen::l2CacheSize() >= large_l2_bytes; }
 
-/// Whether `bytes`, more than large_l2_bytes, do not stay near, as the last cache is far. Written past the caches, what
-/// leaves L2 takes 1 to 0.4 of the time in eval of 1.05 to 6.4 MB, 0.95 to 0.5 in training and 0.8 to 0.55 in backward;
-/// of 0.8 MB, which stay, eval takes 1.5 times as long. On AMD's Zen 3 and Zen 5 (up to 1 MiB of L2, and 32 MiB) what
-/// fits the last cache takes longer past it. Not inlined, for the sake of small tensors.
+/// Whether `bytes` do not stay near, as they do not fit L2, which is large, and the last cache is far. Written past the
+/// caches, what leaves L2 takes 1 to 0.4 of the time in eval of 1.05 to 6.4 MB, 0.95 to 0.5 in training and 0.8 to 0.55
+/// in backward; of 0.8 MB, which stay, eval takes 1.5 times as long. On AMD's Zen 5 (1 MiB of L2, 32 MiB of L3) a copy
+/// of 6.4 MB takes 1.4 times as long past the caches. Not inlined, for the sake of small tensors.
 [[gnu::noinline]] inline bool leaves_near_caches(Index bytes) {
   return has_large_l2() && bytes > Eigen::l2CacheSize() && Eigen::l3CacheSize() > far_l3_bytes;
 }
@@ -2083,7 +2083,7 @@ inline Index next_output(const Plan& plan, bool after_reduction) {
 /// are streamed too, see stream(), or that are long. Of half, eval of (20000, 603) took twice as long past the caches,
 /// of 64x1024x13x13 five times.
 inline bool streams(const Plan& plan, Index inputs) {
-  if (plan.bytes() <= large_l2_bytes / 3) return false;  // of a pass of three tensors
+  if (plan.bytes() <= large_l2_bytes / 3) return false;  // three such tensors fit L2, if it is large
   if (!plan.beyond_cache && !leaves_near_caches((inputs + 1) * plan.bytes())) return false;
   const Index piece = (plan.rows ? plan.fold * plan.shape.channels : 1) * plan.shape.inner * plan.value_bytes;
   return piece % Index{streamed_word} == 0 || piece > page_bytes;

@@ -50,7 +50,7 @@ inline Index next_output(const Plan& plan, bool after_reduction) {
 /// are streamed too, see stream(), or that are long. Of half, eval of (20000, 603) took twice as long past the caches,
 /// of 64x1024x13x13 five times.
 inline bool streams(const Plan& plan, Index inputs) {
-  if (plan.bytes() <= large_l2_bytes / 3) return false;  // of a pass of three tensors
+  if (plan.bytes() <= large_l2_bytes / 3) return false;  // three such tensors fit L2, if it is large
   if (!plan.beyond_cache && !leaves_near_caches((inputs + 1) * plan.bytes())) return false;
   const Index piece = (plan.rows ? plan.fold * plan.shape.channels : 1) * plan.shape.inner * plan.value_bytes;
   return piece % Index{streamed_word} == 0 || piece > page_bytes;
