@@ -18,11 +18,12 @@ using tn_test::HalfFormat;
 enum class Stores { whole, pairs, mixed_pairs, parts };
 constexpr Stores all_stores[] = {Stores::whole, Stores::pairs, Stores::mixed_pairs, Stores::parts};
 
-/// Two packets of values of which the first has the even ones.
-PacketPair<float, true> mixed_pair(const float* from) {
-  float even[width<float>], odd[width<float>];
-  for (Index i = 0; i < width<float>; ++i) even[i] = from[2 * i], odd[i] = from[2 * i + 1];
-  return {load<float>(even), load<float>(odd)};
+/// Two packets of values of which the first has the even ones. A template, as no type is stored so on some machines.
+template <typename Float>
+PacketPair<Float, true> mixed_pair(const Float* from) {
+  Float even[width<Float>], odd[width<Float>];
+  for (Index i = 0; i < width<Float>; ++i) even[i] = from[2 * i], odd[i] = from[2 * i + 1];
+  return {load<Float>(even), load<Float>(odd)};
 }
 
 template <typename T>
