@@ -1293,7 +1293,13 @@ Packet<Lane> load(const T* p, Part part) {
     return from_bits<Lane, T>(_mm_maskload_ps(p, four_lane_mask(part.count)));
   } else
 #endif
-  {
+      if constexpr (W == 2) {
+    // In a register: to read back what has just been stored in parts takes longer.
+    Bits<T> values[W] = {};
+    if (part.count > 0) std::memcpy(&values[0], static_cast<const void*>(p), sizeof(T));
+    if (part.count > 1) std::memcpy(&values[1], static_cast<const void*>(p + 1), sizeof(T));
+    return from_bits<Lane, T>(Vector<Bits<T>, W>{values[0], values[1]});
+  } else {
     T values[W] = {};
     copy_some<W>(p, part.count, values);
     return load<Lane>(values);
@@ -1561,9 +1567,9 @@ inline constexpr Index l2_bytes = 512 * 1024;            // of the second cache,
 inline constexpr Index cache_bytes = 12 * 1024 * 1024;   // a larger tensor leaves the last cache, with its output
 inline constexpr Index crowded_bytes = 4 * 1024 * 1024;  // a tensor, three of which do not fit the last cache with ease
 inline constexpr Index page_bytes = 4 * 1024;            // prefetchers of the hardware end at the end of a page
-inline constexpr Index short_inner = 64;                 // runs up to here are walked as rows, if there are enough rows
-inline constexpr Index mapped_inner = 16;                // runs from here on can be mapped as runs
-inline constexpr Index tile_rows = 8;                    // rows, at least, summed in registers before memory is used
+inline constexpr Index short_inner = 64;   // runs up to here may be walked as rows, if there are enough rows
+inline constexpr Index mapped_inner = 16;  // runs from here on can be mapped as runs
+inline constexpr Index tile_rows = 8;      // rows, at least, summed in registers before memory is used
 
 inline Index round_down(Index n, Index multiple) { return n / multiple * multiple; }
 
@@ -1610,18 +1616,32 @@ class Plan {
 };
 
 static_assert(block_lanes / short_inner >= 16, "a block of rows is a multiple of 16 channels");
-inline bool walks_rows(Shape shape) {
-  return shape.channels > 1 && (shape.inner <= 4 || (shape.inner <= short_inner && shape.outer >= tile_rows));
+/// Whether runs of more than four values are so short that channels are better summed side by side. Half as long as
+/// those they need not be for that, if values have four bytes or more and a block of runs has `least_channels`,
+/// neighbours in memory: statistics of 7x7 take 0.8 to 1 of the time as runs, backward 0.7 to 0.9, but statistics of
+/// 1024x16x7x7 1.3 times as long, and of half with AVX2 up to twice as long (all on Emerald Rapids).
+inline bool walks_short_runs_as_rows(Index outer, Index inner, Index value_bytes) {
+  constexpr Index least_channels = 8;
+  if (inner > short_inner || outer < tile_rows) return false;
+  return value_bytes < 4 || inner <= short_inner / 2 || least_channels * outer * inner * value_bytes > block_bytes;
+}
+inline bool walks_rows(Shape shape, Index value_bytes) {
+  if (shape.channels == 1) return false;
+  return shape.inner <= 4 || walks_short_runs_as_rows(shape.outer, shape.inner, value_bytes);
 }
 
+/// Whether maps of runs in cache make one packet of the end of a run and the beginning of the next: of values of two
+/// bytes that takes longer with AVX2 or less, where they are rounded in several steps.
+constexpr bool joins_runs(Index value_bytes) { return value_bytes >= 4 || width<float> >= 16; }
+
 /// Whether runs so short are better mapped one by one, in the order of memory, than a block of rows after the other:
-/// eval of 4x4 to 8x8 takes up to a half less, if the ends of runs cost no more than the rest. In place they do, as no
-/// packet may be computed twice. What goes past the caches does so in whole lines: else eval of 64x4096x5x5 took 1.7
-/// times as long as by rows, and of 256x512x7x7 no less.
+/// eval of 4x4 to 8x8 takes up to a half less, if the ends of runs cost no more than the rest. In place they do unless
+/// runs are joined, as no packet may be computed twice. What goes past the caches does so in whole lines: else eval of
+/// 64x4096x5x5 took 1.7 times as long as by rows, and of 256x512x7x7 no less.
 inline bool maps_runs(Shape shape, Index value_bytes, bool in_place) {
   if (shape.inner < mapped_inner) return false;
   if (leaves_cache(shape, value_bytes)) return shape.inner * value_bytes % Index{cache_line} == 0;
-  return !in_place || shape.inner % width<float> == 0;
+  return !in_place || joins_runs(value_bytes) || shape.inner % width<float> == 0;
 }
 
 /// One channel is one long run.
@@ -1673,16 +1693,15 @@ inline Index rows_of_chunk(Shape shape, Index lanes, Index fold, Index value_byt
 
 /// The walk of a tensor, not empty, whose channels are first summed and then mapped: blocks that stay in cache.
 inline Plan plan_reduction(Shape shape, Index value_bytes) {
-  shape = canonical(shape);
-  const Index n = shape.per_channel(), chunk_values = chunk_bytes / value_bytes;
-  if (walks_rows(shape)) {
+  if (walks_rows(shape, value_bytes)) {
     const Index block = channels_of_rows(shape);
     const Index fold = fold_of(shape, block);
     return {shape,      value_bytes, true, fold, block, rows_of_chunk(shape, block * shape.inner, fold, value_bytes),
             shape.inner};
   }
-  const Index block = channels_of_runs(shape, value_bytes);
-  if (n <= chunk_values) return {shape, value_bytes, false, 1, block, shape.outer, shape.inner};
+  shape = canonical(shape);
+  const Index chunk_values = chunk_bytes / value_bytes, block = channels_of_runs(shape, value_bytes);
+  if (shape.per_channel() <= chunk_values) return {shape, value_bytes, false, 1, block, shape.outer, shape.inner};
   const Index outer = std::max<Index>(1, chunk_values / shape.inner);
   return {shape, value_bytes, false, 1, block, outer > tile_rows ? round_down(outer, tile_rows) : outer, chunk_values};
 }
@@ -1690,7 +1709,8 @@ inline Plan plan_reduction(Shape shape, Index value_bytes) {
 /// The walk of a tensor, not empty, that is only mapped: pieces of memory that follow each other, as they come.
 inline Plan plan_map(Shape shape, Index value_bytes, bool in_place = false) {
   shape = canonical(shape);
-  if (walks_rows(shape) && !maps_runs(shape, value_bytes, in_place)) return plan_reduction(shape, value_bytes);
+  if (walks_rows(shape, value_bytes) && !maps_runs(shape, value_bytes, in_place))
+    return plan_reduction(shape, value_bytes);
   const Index chunk_values = chunk_bytes / value_bytes, plane = shape.channels * shape.inner;
   if (shape.size() <= chunk_values && shape.channels <= block_lanes) {
     return {shape, value_bytes, false, 1, shape.channels, shape.outer, shape.inner};
@@ -1927,16 +1947,6 @@ void for_each_packet(Index lanes, Body&& body, bool may_repeat = false, Index be
   }
 }
 
-/// How many lanes of a packet an extent covers.
-template <typename Lane>
-Index lanes_of(Whole) {
-  return width<Lane>;
-}
-template <typename Lane>
-Index lanes_of(Part part) {
-  return part.count;
-}
-
 /// Where a loop's results go: into the caches as usual, or past them.
 struct Cached {
   static constexpr bool streamed = false;
@@ -1958,6 +1968,11 @@ template <typename T>
 inline constexpr std::uintptr_t bytes_at_once = std::uintptr_t{width<LaneOf<T>>} * sizeof(T) *
                                                 (stored_in_pairs<T> ? 2 : 1);
 
+/// How many of those, in a cache line, loops store in turn: four at most. Unrolled as these are, eval in cache took up
+/// to a quarter less of half, and a fifth less of floats with SSE2 and of bfloat16.
+template <typename T>
+inline constexpr Index packets_a_line = std::clamp<Index>(Index{cache_line / bytes_at_once<T>}, 1, 4);
+
 /// act(0), ..., act(K - 1), unrolled at every optimisation level.
 template <typename Act, std::size_t... k>
 void unrolled_over(const Act& act, std::index_sequence<k...>) {
@@ -1974,14 +1989,13 @@ struct NothingALine {
 };
 
 /// for_each_packet() over the lanes [begin, lanes) of memory of type T, in pairs where those are stored faster. line(l)
-/// comes before the packets, or pairs, of each cache line, or of a part of it: four at most. Unrolled as these are,
-/// eval in cache took up to a quarter less of half, and a fifth less of floats with SSE2 and of bfloat16.
+/// comes before the packets, or pairs, of each cache line, or of a part of it.
 template <typename T, typename Body, typename Line>
 void for_each_line(Index lanes, Body&& body, bool may_repeat, Index begin, Line&& line) {
   using Lane = LaneOf<T>;
   using Extent = std::conditional_t<stored_in_pairs<T>, Two, Whole>;
   constexpr auto at_once = static_cast<Index>(bytes_at_once<T> / sizeof(T));
-  constexpr Index packets = std::clamp<Index>(Index{cache_line / bytes_at_once<T>}, 1, 4), step = packets * at_once;
+  constexpr Index packets = packets_a_line<T>, step = packets * at_once;
   Index l = begin;
   for (; l + step <= lanes; l += step) {
     line(l);
@@ -1992,17 +2006,23 @@ void for_each_line(Index lanes, Body&& body, bool may_repeat, Index begin, Line&
   for_each_packet<Lane, stored_in_pairs<T>>(lanes, body, may_repeat, l);
 }
 
+/// Lanes before the first place from y on that is aligned to a packet.
+template <typename T>
+Index lanes_to_alignment(const T* y) {
+  constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<LaneOf<T>>) * sizeof(T);
+  const auto past = reinterpret_cast<std::uintptr_t>(y) % packet_bytes;
+  return past == 0 ? 0 : static_cast<Index>((packet_bytes - past) / sizeof(T));
+}
+
 /// for_each_line() over `lanes` lanes that are written to y: when `streamed`, such that whole packets and pairs start
 /// where y is aligned.
 template <typename T, typename Body, typename Line = NothingALine>
 void for_each_packet_of(const T* y, Index lanes, bool streamed, Body&& body, bool may_repeat = false,
                         Line&& line = NothingALine{}) {
   using Lane = LaneOf<T>;
-  constexpr auto packet_bytes = static_cast<std::uintptr_t>(width<Lane>) * sizeof(T);
   Index head = 0;
   if (streamed) {
-    const auto past = reinterpret_cast<std::uintptr_t>(y) % packet_bytes;
-    if (past != 0) head = std::min(static_cast<Index>((packet_bytes - past) / sizeof(T)), lanes);
+    head = std::min(lanes_to_alignment(y), lanes);
     if (head > 0) {
       line(Index{0});
       body(Index{0}, Part{head});
@@ -2214,31 +2234,45 @@ template <typename F, typename T, typename Asking, typename Write>
   if (rest > 0) tile(rows, Single{}, rest);
 }
 
-/// The runs of `channels` channels that follow each other from `begin` on. A packet on the border of two runs has the
-/// numbers of both, so that only whole packets are streamed: word by word, as the ends of a lone run are, eval of
-/// 32x512x7x7 takes a quarter longer, of 32x2048x7x7 in half 1.6 times as long (Emerald Rapids).
+/// The runs of `channels` channels that follow each other in memory from element `at` on, each longer than a packet. A
+/// packet on the border of two has the numbers of both, so that none but the last ends within a packet. Eval in cache
+/// of runs of 17 to 225 values takes 0.4 to 0.8 of the time so with AVX-512, 0.65 to 1 with AVX2, and 0.8 to 1 of runs
+/// of 17 to 49 with SSE2. Streamed word by word, as the ends of a lone run are, eval of 32x512x7x7 takes a quarter
+/// longer, of 32x2048x7x7 in half 1.6 times as long (all on Emerald Rapids).
 template <typename F, typename T, typename Asking, typename Write>
-[[gnu::flatten, gnu::noinline]] void map_joined_runs(Index begin, Index channels, Index inner, const F f,
+[[gnu::flatten, gnu::noinline]] void map_joined_runs(Index at, Index channels, Index run, const F f,
                                                      const CoefficientsOf<F, T>& table, T* out, const Asking ask,
                                                      const Write write) {
   using Lane = LaneOf<T>;
   constexpr int K = F::coefficients;
-  const auto of_channel = [&](Index c) {
-    return each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][c]); });
+  constexpr Index W = width<Lane>, packets = packets_a_line<T>;
+  const Index last = at + channels * run;
+  const auto of_channel = [&](Index k) {
+    return each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][k]); });
   };
-  Index c = 0, end = inner;  // of the run
+  const auto map = [&](const auto& factors, auto extent) { write(out + at, f(at, factors, extent), extent); };
+  Index c = 0, end = at + run;  // of the present run
   auto of_run = of_channel(c);
-  const auto map = [&](Index l, auto extent) {
-    const Index at = begin + l;
-    if (l + lanes_of<Lane>(extent) <= end) return write(out + at, f(at, of_run, extent), extent);
-    const auto of_next = of_channel(++c);
-    const auto of_both = each<K>([&](auto j) { return join(of_run[j], end - l, of_next[j]); });
-    write(out + at, f(at, of_both, extent), extent);
-    of_run = of_next;
-    end += inner;
+  const Index head = Write::streamed ? lanes_to_alignment(out + at) : 0;
+  if (head > 0) map(of_run, Part{head});
+  at += head;
+  auto map_packet = [&] {
+    if (at + W <= end) {
+      map(of_run, Whole{});
+    } else {
+      auto of_next = of_channel(++c);
+      map(each<K>([&](auto j) { return join(of_run[j], end - at, of_next[j]); }), Whole{});
+      of_run = of_next;
+      end += run;
+    }
+    at += W;
   };
-  const auto ask_for = [=](Index l) { ask(f, out, begin + l); };
-  for_each_packet_of(out + begin, channels * inner, Write::streamed, map, false, ask_for);
+  while (at + packets * W <= last) {
+    ask(f, out, at);
+    unrolled<packets>([&](auto) { map_packet(); });
+  }
+  while (at + W <= last) map_packet();
+  if (at < last) map(of_channel(channels - 1), Part{last - at});
 }
 
 template <typename F, typename T, typename Asking, typename Write>
@@ -2248,11 +2282,16 @@ template <typename F, typename T, typename Asking, typename Write>
   constexpr int K = F::coefficients;
   const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
   const Index channels = box.channels(), inner = plan.shape.inner;
-  const bool joined = run == inner && channels > 1 && inner > width<Lane> && inner % width<Lane> != 0;
+  constexpr Index W = width<Lane>;
+  // To look for the ends of longer ones at every packet takes longer in cache: eval of runs of 729 values 1.3 times as
+  // long with SSE2.
+  constexpr Index longest = Write::streamed ? std::numeric_limits<Index>::max() : 4 * W * W;
+  constexpr bool joins = joins_runs(sizeof(T)) || (Write::streamed && !stored_in_pairs<T>);
+  const bool joined = run == inner && channels > 1 && run > W && run <= longest && run % W != 0;
   for (Index k = 0; k < rows; ++k) {
     const Index o = last_to_first ? box.outer_end - 1 - k : box.outer_begin + k;
     Index first = plan.shape.offset(o, box.channel_begin, box.inner_begin);
-    if constexpr (Write::streamed && !stored_in_pairs<T>) {
+    if constexpr (joins) {
       if (joined) {
         map_joined_runs(first, channels, inner, f, table, out, ask, write);
         continue;

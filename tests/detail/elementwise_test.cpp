@@ -183,20 +183,25 @@ TEST_CASE("elementwise: runs and rows end in whole packets where results may be 
   }
 }
 
-TEST_CASE("elementwise: streamed runs that follow each other are streamed in whole packets, wherever they end") {
-  constexpr Index W = width<float>;
+TEST_CASE("elementwise: runs that follow each other are mapped in whole packets, wherever they end") {
+  constexpr Index W = width<float>, line = packets_a_line<float> * W;
   const Shape shape{1, 4, 3 * W / 2};
   Fenced<float> out(shape.size());
   const Coefficients<float, 1> table{};
-  std::vector<Index> offsets, prefetched, expected;
-  map_box(runs_of(shape), whole(shape), Trace{&offsets, &prefetched}, table, out.place(shape.size(), 0), {true});
-  for (Index at = 0; at < shape.size(); at += W) expected.push_back(at);
-  CHECK(offsets == expected);
+  for (const bool streamed : {false, true}) {
+    std::vector<Index> offsets, prefetched, expected, ahead;
+    map_box(runs_of(shape), whole(shape), Trace{&offsets, &prefetched}, table, out.place(shape.size(), 0),
+            {streamed, false, false, 12});
+    for (Index at = 0; at < shape.size(); at += W) expected.push_back(at);
+    for (Index at = 0; at + line <= shape.size(); at += line) ahead.push_back(at + 12);
+    CHECK(offsets == expected);
+    if (W > 1) CHECK(prefetched == ahead);
+  }
 }
 
 TEST_CASE("elementwise: runs are walked from the last outer index back when asked to, and their lines prefetched") {
   constexpr Index line = std::min<Index>(16, 4 * width<float>);  // of memory, but at most four packets
-  const Shape shape{5, 2, 2 * line + 1};
+  const Shape shape{5, 2, 2 * line};
   std::vector<float> out(static_cast<std::size_t>(shape.size()));
   const Coefficients<float, 1> table{};
   for (const bool last_to_first : {false, true}) {

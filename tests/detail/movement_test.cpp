@@ -77,16 +77,16 @@ TEST_CASE_FIXTURE(FarCaches, "movement: where the last cache is far, what does n
 }
 
 TEST_CASE_FIXTURE(FarCaches, "movement: what goes past the caches is not asked for to be written") {
-  CHECK(movement_of(plan_reduction({32, 512, 7 * 7}, 4), 1, false, true).next_out == 0);
+  CHECK(movement_of(plan_reduction({128, 128, 7 * 7}, 4), 1, false, true).next_out == 0);
 }
 
 TEST_CASE_FIXTURE(NearCaches,
                   "movement: what is written in pieces far apart within the last cache is asked for a row ahead") {
-  const Plan runs = plan_reduction({32, 256, 14 * 14}, 4), rows = plan_reduction({32, 512, 7 * 7}, 4);
+  const Plan runs = plan_reduction({32, 256, 14 * 14}, 4), rows = plan_reduction({128, 128, 7 * 7}, 4);
   CHECK(movement_of(runs, 1, false, true).next_out == 256 * 14 * 14);
   CHECK(movement_of(runs, 2, false, true).next_out == -256 * 14 * 14);  // as it is walked from the last row back
-  CHECK(movement_of(rows, 1, false, true).next_out == 512 * 7 * 7);
-  CHECK(movement_of(rows, 2, false, true).next_out == 512 * 7 * 7);
+  CHECK(movement_of(rows, 1, false, true).next_out == 128 * 7 * 7);
+  CHECK(movement_of(rows, 2, false, true).next_out == 128 * 7 * 7);
   CHECK(movement_of(runs, 1, false, false).next_out == 0);  // eval walks memory in order
   CHECK(movement_of(runs, 1, true, true).next_out == 0);
   CHECK(movement_of(plan_reduction({4, 32, 28 * 28}, 4), 1, false, true).next_out == 0);    // in L2
@@ -103,7 +103,7 @@ TEST_CASE(
   CHECK(next_input(large, 1, true) == 0);
   CHECK(next_input(large, 1, false) == prefetch_bytes / 4);
   CHECK(next_input(plan_reduction({4, 32, 28 * 28}, 4), 1, true) == 0);
-  CHECK(next_input(plan_reduction({32, 512, 7 * 7}, 4), 1, false) == prefetch_rows * 512 * 7 * 7);
+  CHECK(next_input(plan_reduction({128, 128, 7 * 7}, 4), 1, false) == prefetch_rows * 128 * 7 * 7);
 }
 
 TEST_CASE("movement: results have the same bits wherever the last cache is") {

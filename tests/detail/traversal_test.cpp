@@ -98,7 +98,7 @@ TEST_CASE("traversal: the boxes of a map cover every element once, within limits
     REQUIRE(plan.shape.size() == shape.size());
     check_cover(plan);
     check_limits(plan);
-    CHECK(plan.rows == (walks_rows(plan.shape) && !maps_runs(plan.shape, value_bytes, false)));
+    CHECK(plan.rows == (walks_rows(plan.shape, value_bytes) && !maps_runs(plan.shape, value_bytes, false)));
   });
 }
 
@@ -126,11 +126,11 @@ TEST_CASE("traversal: boxes that are only mapped are no larger than a chunk") {
   CHECK(plan_map({2, 64, 6400}, 4).block_channels == 10);  // 64 Ki floats
 }
 
-TEST_CASE("traversal: short inner dimensions are walked as rows, if there are enough rows") {
-  const auto rows = [](Index outer, Index channels, Index inner) {
+TEST_CASE("traversal: short inner dimensions are walked as rows, if there are enough rows, or few channels a block") {
+  const auto rows = [](Index outer, Index channels, Index inner, Index value_bytes = 4) {
     const Shape shape{outer, channels, inner};
-    const bool reduction = plan_reduction(shape, 4).rows;
-    CHECK(walks_rows(shape) == reduction);
+    const bool reduction = plan_reduction(shape, value_bytes).rows;
+    CHECK(walks_rows(shape, value_bytes) == reduction);
     return reduction;
   };
   CHECK(rows(32 * 56 * 56, 64, 1));  // NHWC
@@ -138,29 +138,31 @@ TEST_CASE("traversal: short inner dimensions are walked as rows, if there are en
   CHECK(rows(2, 3, 1));
   CHECK(rows(1, 2, 4));
   CHECK_FALSE(rows(1, 2, 5));
-  CHECK_FALSE(rows(7, 16, 64));
-  CHECK(rows(8, 16, 64));
-  CHECK_FALSE(rows(8, 16, 65));
+  CHECK_FALSE(rows(7, 16, 32));
+  CHECK(rows(8, 16, 32));
+  CHECK_FALSE(rows(8, 16, 33));
+  CHECK(rows(8, 16, 64, 2));
+  CHECK_FALSE(rows(8, 16, 65, 2));
   CHECK_FALSE(rows(32, 64, 56 * 56));  // NCHW
-  CHECK(rows(32, 512, 7 * 7));
-  CHECK_FALSE(rows(1000, 1, 1));  // one channel is one run
+  CHECK_FALSE((rows(32, 512, 7 * 7) || rows(32, 512, 7 * 7, 8)));
+  CHECK(rows(32, 512, 7 * 7, 2));
+  CHECK_FALSE(rows(64, 128, 64));  // eight channels a block
+  CHECK(rows(65, 128, 64));        // seven
+  CHECK_FALSE(rows(1000, 1, 1));   // one channel is one run
   CHECK_FALSE(rows(10, 1, 3));
 }
 
 TEST_CASE("traversal: short runs are mapped one by one from 16 values on, if their ends cost no more than the rest") {
   const auto runs = [](Index inner, Index value_bytes, bool in_place = false) {
-    const Shape shape{32, 512, inner};
+    const Shape shape{128, 128, inner};
     const bool mapped = maps_runs(shape, value_bytes, in_place);
     CHECK(plan_map(shape, value_bytes, in_place).rows == !mapped);
     return mapped;
   };
   CHECK_FALSE(runs(15, 4));
-  CHECK(runs(16, 4));
-  CHECK(runs(16, 2));
-  CHECK(runs(16, 4, true));
-  CHECK(runs(49, 4));
-  CHECK(runs(49, 2));
-  CHECK(runs(49, 4, true) == (width<float> == 1));
+  for (const Index bytes : {2, 4}) CHECK((runs(16, bytes) && runs(49, bytes) && runs(16, bytes, true)));
+  CHECK(runs(49, 4, true));
+  CHECK(runs(49, 2, true) == (width<float> == 1 || width<float> == 16));
   // Larger than the last cache, they are runs if they are whole cache lines.
   CHECK(maps_runs({512, 512, 48}, 4, false));
   CHECK_FALSE(maps_runs({512, 512, 49}, 4, false));
@@ -173,8 +175,8 @@ TEST_CASE_FIXTURE(NearCaches,
     return maps_apart(plan_reduction({outer, channels, inner}, 4), in_place);
   };
   // Rows that are mapped as runs.
-  CHECK(apart(32, 512, 64));
-  CHECK_FALSE(apart(32, 512, 64, true));
+  CHECK(apart(128, 128, 64));
+  CHECK_FALSE(apart(128, 128, 64, true));
   CHECK_FALSE(apart(32, 512, 9));
   CHECK_FALSE(apart(32 * 56 * 56, 64, 1));
   CHECK_FALSE(apart(cache_bytes / 4 / (512 * 64) + 1, 512, 64));
@@ -201,100 +203,11 @@ TEST_CASE_FIXTURE(FarCaches,
   const auto apart = [](Index outer, Index channels, Index inner, bool in_place = false) {
     return maps_apart(plan_reduction({outer, channels, inner}, 4), in_place);
   };
-  CHECK(apart(32, 512, 64));         // rows
+  CHECK(apart(128, 128, 64));        // rows
   CHECK_FALSE(apart(9, 128, 1024));  // whole lines
   CHECK_FALSE(apart(32, 256, 14 * 14));
   CHECK(apart(128, 32, 14 * 14));  // a run a block
   CHECK_FALSE(apart(128, 32, 14 * 14, true));
   CHECK(apart(512, 32, 14 * 14));  // beyond the last cache
   CHECK_FALSE(apart(32, 32, 14 * 14));
-}
-
-TEST_CASE("traversal: several blocks of runs are alike, and whole cache lines each if they can be") {
-  const auto block = [](Index outer, Index channels, Index inner, Index value_bytes) {
-    return plan_reduction({outer, channels, inner}, value_bytes).block_channels;
-  };
-  CHECK(block(32, 256, 14 * 14, 4) == 4);  // not five, of 784 bytes a run
-  CHECK(block(32, 256, 14 * 14, 2) == 8);  // not ten, of 392
-  CHECK(block(32, 256, 15 * 15, 4) == 4);  // sixteen would be whole lines
-  CHECK(block(4, 32, 28 * 28, 4) == 8);    // not 10, 10, 10 and 2
-  CHECK(block(8, 256, 14 * 14, 4) == 20);
-  CHECK(block(8, 105, 14 * 14, 4) == 20);  // 18, and lines
-  CHECK(block(10, 5, 14 * 14, 4) == 5);    // the only block
-}
-
-TEST_CASE("traversal: a chunk of rows is as large as its bound allows, in whole tiles") {
-  const auto rows = [](Index outer, Index lanes, Index fold) { return rows_of_chunk({outer, 1, 1}, lanes, fold, 4); };
-  const Index most = chunk_bytes / 4;
-  CHECK(rows(most / 64, 64, 1) == most / 64);
-  CHECK(rows(4, most / 4, 1) == 4);
-  CHECK(rows(most / 64 + 1, 64, 1) == most / 64);
-  CHECK(rows(1 << 20, 100, 1) == round_down(most / 100, tile_rows));
-  CHECK(rows(1 << 20, 100, 10) == round_down(most / 100, 10 * tile_rows));
-  CHECK(rows(1 << 20, most, 3) == 3 * tile_rows);
-}
-
-TEST_CASE("traversal: one channel is one run") {
-  for (const Shape shape : {Shape{1000, 1, 1}, Shape{10, 1, 300}, Shape{1, 1, 7}}) {
-    const Plan plan = plan_reduction(shape, 4);
-    CHECK(plan.shape.outer == 1);
-    CHECK(plan.shape.inner == shape.outer * shape.inner);
-  }
-}
-
-TEST_CASE("traversal: rows are folded to whole lines, or as long as whole tiles are left") {
-  const auto fold = [](Index outer, Index channels, Index inner) {
-    return plan_reduction({outer, channels, inner}, 4).fold;
-  };
-  CHECK(fold(15, 3, 1) == 1);  // not two tiles
-  CHECK(fold(16, 3, 1) == 2);  // a tile is left
-  CHECK(fold(87, 3, 1) == 10);
-  CHECK(fold(10000, 1, 3) == 1);  // one channel is one run
-  CHECK(fold(10000, 2, 1) == 32);
-  CHECK(fold(10000, 3, 1) == 16);  // whole lines,
-  CHECK(fold(10000, 7, 1) == 16);  // also where they take more than 64 lanes
-  CHECK(fold(10000, 8, 1) == 8);
-  CHECK(fold(10000, 9, 1) == 16);
-  CHECK(fold(10000, 18, 1) == 8);
-  CHECK(fold(10000, 10, 1) == 8);
-  CHECK(fold(10000, 16, 1) == 4);
-  CHECK(fold(10000, 32, 1) == 2);
-  CHECK(fold(10000, 33, 1) == 16);
-  CHECK(fold(10000, 50, 1) == 8);
-  CHECK(fold(10000, 100, 1) == 4);
-  CHECK(fold(10000, 64, 1) == 1);
-  CHECK(fold(10000, 8, 4) == 2);
-  CHECK(fold(128, 50, 1) == 8);  // 16 folded rows are enough, fewer are not:
-  CHECK(fold(255, 9, 1) == 7);   // then about 64 lanes,
-  CHECK(fold(255, 5, 1) == 16);
-  CHECK(fold(255, 33, 1) == 7);  // or what is narrow
-  CHECK(fold(223, 33, 1) == 1);
-  CHECK(fold(127, 50, 1) == 1);
-  CHECK(fold(10000, 65, 1) == 3);  // as where lines would be more than a block
-  CHECK(fold(10000, 99, 1) == 2);
-  CHECK(fold(10000, 300, 1) == 1);
-  CHECK(fold(10000, 100, 10) == 1);  // several blocks
-}
-
-TEST_CASE("traversal: what no cache holds is known from its size") {
-  const Index many = cache_bytes / 4;
-  CHECK_FALSE(plan_reduction({1, 1, many}, 4).beyond_cache);
-  CHECK(plan_reduction({1, 1, many + 1}, 4).beyond_cache);
-  CHECK_FALSE(plan_reduction({1, 1, many + 1}, 2).beyond_cache);
-  CHECK(plan_map({many / 64 + 1, 64, 1}, 4).beyond_cache);
-}
-
-TEST_CASE("traversal: a large tensor is many items of work") {
-  // A single long channel, NHWC of few channels, and one plane a channel: threads need something to share.
-  for (const Shape shape : {Shape{1, 1, 1 << 20}, Shape{1 << 18, 4, 1}, Shape{16, 256, 1 << 8}}) {
-    const Plan plan = plan_reduction(shape, 4);
-    CHECK(plan.blocks * plan.chunks >= 16);
-  }
-}
-
-TEST_CASE("traversal: a map of runs takes as many whole planes at a time as a chunk has room for") {
-  const Plan plan = plan_map({100, 64, 10 * 10}, 4);
-  REQUIRE_FALSE(plan.rows);
-  CHECK(plan.block_channels == 64);
-  CHECK(plan.chunk_outer == chunk_bytes / 4 / (64 * 10 * 10));
 }

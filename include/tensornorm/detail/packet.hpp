@@ -389,7 +389,13 @@ Packet<Lane> load(const T* p, Part part) {
     return from_bits<Lane, T>(_mm_maskload_ps(p, four_lane_mask(part.count)));
   } else
 #endif
-  {
+      if constexpr (W == 2) {
+    // In a register: to read back what has just been stored in parts takes longer.
+    Bits<T> values[W] = {};
+    if (part.count > 0) std::memcpy(&values[0], static_cast<const void*>(p), sizeof(T));
+    if (part.count > 1) std::memcpy(&values[1], static_cast<const void*>(p + 1), sizeof(T));
+    return from_bits<Lane, T>(Vector<Bits<T>, W>{values[0], values[1]});
+  } else {
     T values[W] = {};
     copy_some<W>(p, part.count, values);
     return load<Lane>(values);
