@@ -105,6 +105,7 @@ inline bool walks_short_runs_as_rows(Index outer, Index inner, Index value_bytes
   if (inner > short_inner || outer < tile_rows) return false;
   return value_bytes < 4 || inner <= short_inner / 2 || least_channels * outer * inner * value_bytes > block_bytes;
 }
+/// Whether channels are summed side by side, as lanes of a row.
 inline bool walks_rows(Shape shape, Index value_bytes) {
   if (shape.channels == 1) return false;
   return shape.inner <= 4 || walks_short_runs_as_rows(shape.outer, shape.inner, value_bytes);
