@@ -1618,8 +1618,9 @@ class Plan {
 static_assert(block_lanes / short_inner >= 16, "a block of rows is a multiple of 16 channels");
 /// Whether runs of more than four values are so short that channels are better summed side by side: those of up to half
 /// of short_inner, and longer ones of values of two bytes, or where a block of runs would have less than
-/// `least_channels`, neighbours in memory. Statistics of 7x7 take 0.8 to 1 of the time as runs, backward 0.7 to 0.95,
-/// but statistics of 1024x16x7x7 1.3 times as long, and of half with AVX2 up to twice as long (Emerald Rapids).
+/// `least_channels`, neighbours in memory. As runs, statistics of 7x7 take 0.85 to 1.05 of the time and backward 0.75
+/// to 1.05, but statistics of 1024x16x7x7 1.3 times as long, and of half with AVX2 up to twice as long (Emerald
+/// Rapids).
 inline bool walks_short_runs_as_rows(Index outer, Index inner, Index value_bytes) {
   constexpr Index least_channels = 8;
   if (inner > short_inner || outer < tile_rows) return false;
@@ -2237,8 +2238,8 @@ template <typename F, typename T, typename Asking, typename Write>
 
 /// The runs of `channels` channels that follow each other in memory from element `at` on, each longer than a packet. A
 /// packet on the border of two has the numbers of both, so that none but the last ends within a packet. Eval in cache
-/// of runs of 17 to 225 values takes 0.4 to 0.8 of the time so with AVX-512, 0.65 to 1 with AVX2, and 0.8 to 1 of runs
-/// of 17 to 49 with SSE2. Streamed word by word, as the ends of a lone run are, eval of 32x512x7x7 takes a quarter
+/// of runs of 17 to 225 values takes 0.4 to 0.8 of the time so with AVX-512, 0.65 to 1.05 with AVX2, and 0.8 to 1.05 of
+/// runs of 17 to 49 with SSE2. Streamed word by word, as the ends of a lone run are, eval of 32x512x7x7 takes a quarter
 /// longer, of 32x2048x7x7 in half 1.6 times as long (all on Emerald Rapids).
 template <typename F, typename T, typename Asking, typename Write>
 [[gnu::flatten, gnu::noinline]] void map_joined_runs(Index at, Index channels, Index run, const F f,

@@ -15,9 +15,11 @@ TEST_CASE("traversal: several blocks of runs are alike, and whole cache lines ea
   };
   CHECK(block(32, 256, 14 * 14, 4) == 4);  // not five, of 784 bytes a run
   CHECK(block(32, 256, 14 * 14, 2) == 8);  // not ten, of 392
+  CHECK(block(32, 256, 14 * 14, 8) == 2);
   CHECK(block(32, 256, 15 * 15, 4) == 4);  // sixteen would be whole lines
   CHECK(block(4, 32, 28 * 28, 4) == 8);    // not 10, 10, 10 and 2
   CHECK(block(8, 256, 14 * 14, 4) == 20);
+  CHECK(block(8, 100, 14 * 14, 4) == 20);
   CHECK(block(8, 105, 14 * 14, 4) == 20);  // 18, and lines
   CHECK(block(10, 5, 14 * 14, 4) == 5);    // the only block
 }

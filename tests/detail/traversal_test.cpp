@@ -144,7 +144,8 @@ TEST_CASE("traversal: short inner dimensions are walked as rows, if there are en
   CHECK(rows(8, 16, 64, 2));
   CHECK_FALSE(rows(8, 16, 65, 2));
   CHECK_FALSE(rows(32, 64, 56 * 56));  // NCHW
-  CHECK_FALSE((rows(32, 512, 7 * 7) || rows(32, 512, 7 * 7, 8)));
+  CHECK_FALSE(rows(32, 512, 7 * 7));
+  CHECK_FALSE(rows(32, 512, 7 * 7, 8));
   CHECK(rows(32, 512, 7 * 7, 2));
   CHECK_FALSE(rows(64, 128, 64));  // eight channels a block
   CHECK(rows(65, 128, 64));        // seven
@@ -160,7 +161,11 @@ TEST_CASE("traversal: short runs are mapped one by one from 16 values on, if the
     return mapped;
   };
   CHECK_FALSE(runs(15, 4));
-  for (const Index bytes : {2, 4}) CHECK((runs(16, bytes) && runs(49, bytes) && runs(16, bytes, true)));
+  for (const Index value_bytes : {2, 4}) {
+    CHECK(runs(16, value_bytes));
+    CHECK(runs(16, value_bytes, true));
+    CHECK(runs(49, value_bytes));
+  }
   CHECK(runs(49, 4, true));
   CHECK(runs(49, 2, true) == (width<float> == 1 || width<float> == 16));
   // Larger than the last cache, they are runs if they are whole cache lines.

@@ -131,8 +131,8 @@ template <typename F, typename T, typename Asking, typename Write>
 
 /// The runs of `channels` channels that follow each other in memory from element `at` on, each longer than a packet. A
 /// packet on the border of two has the numbers of both, so that none but the last ends within a packet. Eval in cache
-/// of runs of 17 to 225 values takes 0.4 to 0.8 of the time so with AVX-512, 0.65 to 1 with AVX2, and 0.8 to 1 of runs
-/// of 17 to 49 with SSE2. Streamed word by word, as the ends of a lone run are, eval of 32x512x7x7 takes a quarter
+/// of runs of 17 to 225 values takes 0.4 to 0.8 of the time so with AVX-512, 0.65 to 1.05 with AVX2, and 0.8 to 1.05 of
+/// runs of 17 to 49 with SSE2. Streamed word by word, as the ends of a lone run are, eval of 32x512x7x7 takes a quarter
 /// longer, of 32x2048x7x7 in half 1.6 times as long (all on Emerald Rapids).
 template <typename F, typename T, typename Asking, typename Write>
 [[gnu::flatten, gnu::noinline]] void map_joined_runs(Index at, Index channels, Index run, const F f,
