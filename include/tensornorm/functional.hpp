@@ -47,7 +47,7 @@ struct GradientSums {
 /// Doubles of scratch that a pass over x, empty or not, wants on this device; none on one thread. O(1).
 template <typename Device, typename T>
 Index scratch_doubles(const Device& device, const ChannelView<T>& x) {
-  if (x.size() == 0) return 0;
+  if (x.size() == 0 || detail::threads_of(device) == 1) return 0;
   return detail::scratch_size(device, detail::plan_reduction(x.shape, sizeof(T)));
 }
 

@@ -43,7 +43,7 @@ void check_sums() {
     CHECK_MESSAGE(wrong == 0, to_text(plan, box));
   };
   for_each_walk<double>(check);
-  for_each_long_walk_in_runs(check);
+  for_each_long_walk_in_runs<T>(check);
 }
 
 }  // namespace

@@ -157,8 +157,8 @@ template <typename T, template <typename> class Pass>
 void check_all_kinds() {
   unsigned seed = 0;
   for (const Index block : {1, 2, 3}) {
-    for (const Index inner :
-         {long_run, long_run + 1, long_run + width<LaneOf<T>>, 3 * long_run - 5, piece_values + 77}) {
+    constexpr Index W = width<LaneOf<T>>, run = long_run<T>;
+    for (const Index inner : {W, 2 * W + 3, run, run + 1, run + W, 3 * run - 5, piece_values<T> + 77}) {
       const Shape shape{3, 7, inner};  // the last block is narrower, or all are alike
       for (const bool in_place : {false, true}) {
         for (const bool streamed : {false, true}) {
@@ -229,7 +229,7 @@ TEST_CASE_FIXTURE(NearCaches,
   CHECK(gains(in_cache, GradientReduction<float>{}));
 }
 
-TEST_CASE("beside: blocks are mapped so where runs are long, and aligned if they are streamed") {
+TEST_CASE("beside: blocks are mapped so where runs are long, and aligned if they are streamed, or in any order") {
   alignas(cache_line) static float y[32];
   const auto goes_beside = [](const Plan& plan, float* out, bool streamed) {
     const NormalizeTraining<float> f{};
@@ -239,12 +239,17 @@ TEST_CASE("beside: blocks are mapped so where runs are long, and aligned if they
   CHECK(goes_beside(aligned, y, true));
   CHECK(goes_beside(aligned, y + 1, false));
   CHECK(goes_beside(odd, y, false));
-  const bool always_aligned = width<float> == 1;  // packets of one value
-  CHECK(goes_beside(aligned, y + 1, true) == always_aligned);
-  CHECK(goes_beside(odd, y, true) == always_aligned);
-  CHECK_FALSE(goes_beside(plan_of<float>({4, 6, 512}, 6), y, false));           // one block
-  CHECK_FALSE(goes_beside(plan_of<float>({4, 6, long_run - 1}, 2), y, false));  // short runs
-  CHECK_FALSE(goes_beside(plan_reduction({4000, 1300, 1}, 4), y, false));       // rows
+  const bool in_any_place = width<float> == 1 || maps_in_order<float>;  // packets of one value are always aligned
+  CHECK(goes_beside(aligned, y + 1, true) == in_any_place);
+  CHECK(goes_beside(odd, y, true) == in_any_place);
+  CHECK_FALSE(goes_beside(aligned, reinterpret_cast<float*>(reinterpret_cast<char*>(y) + 1), true));
+  CHECK_FALSE(goes_beside(plan_of<float>({4, 6, 512}, 6), y, false));  // one block
+  const Index most = long_run<float> - 1;                              // of short runs
+  CHECK_FALSE(goes_beside(plan_of<float>({4, 6, most}, 2), y, false));
+  CHECK(goes_beside(plan_of<float>({4, 6, most}, 2), y, true) == maps_in_order<float>);
+  CHECK(goes_beside(plan_of<float>({4, 6, width<float>}, 2), y, true) == maps_in_order<float>);
+  CHECK_FALSE(goes_beside(plan_of<float>({4, 6, width<float> - 1}, 2), y, true));
+  CHECK_FALSE(goes_beside(plan_reduction({4000, 1300, 1}, 4), y, false));  // rows
   CHECK(goes_beside(plan_reduction({32, 64, 56 * 56}, 4), y, true));
   CHECK(goes_beside(plan_reduction({8, 64, 112 * 112}, 4), y, true));
 }

@@ -46,7 +46,7 @@ void check_all_walks() {
     check_moments(plan, box, tensors.fill(plan.shape, turn++ % 17 - 1));
   };
   for_each_walk<LaneOf<T>>(check);
-  for_each_long_walk_in_runs(check);
+  for_each_long_walk_in_runs<T>(check);
   for (const Shape& shape : {Shape{1024, 3, 1}, Shape{1025, 40, 1}, Shape{1031, 7, 2}, Shape{300, 5, 4},
                              Shape{61, 9, 33}, Shape{2003, 17, 1}, Shape{1023, 5, 1}, Shape{9, block_lanes, 1}}) {
     for (const Index fold : {1, 2, 7, 16}) {

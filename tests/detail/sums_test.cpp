@@ -85,7 +85,7 @@ void check_all_walks() {
     check_sums(tensors, plan, box);
   };
   for_each_walk<double>(check);
-  for_each_long_walk_in_runs(check);
+  for_each_long_walk_in_runs<T>(check);
 }
 
 /// Pseudo-random numbers whose sums are rounded in every lane.

@@ -3,16 +3,21 @@
 
 #include <tensornorm/detail/traversal.hpp>
 
+#include "support/caches.hpp"
+
 namespace {
 
 using namespace tensornorm::detail;
+using namespace tn_test;
+
+Index block(Index outer, Index channels, Index inner, Index value_bytes) {
+  return plan_reduction({outer, channels, inner}, value_bytes).block_channels;
+}
 
 }  // namespace
 
-TEST_CASE("traversal: several blocks of runs are alike, and whole cache lines each if they can be") {
-  const auto block = [](Index outer, Index channels, Index inner, Index value_bytes) {
-    return plan_reduction({outer, channels, inner}, value_bytes).block_channels;
-  };
+TEST_CASE_FIXTURE(NearCaches,
+                  "traversal: several blocks of runs are alike, and whole cache lines each if they can be") {
   CHECK(block(32, 256, 14 * 14, 4) == 4);  // not five, of 784 bytes a run
   CHECK(block(32, 256, 14 * 14, 2) == 8);  // not ten, of 392
   CHECK(block(32, 256, 14 * 14, 8) == 2);
@@ -22,6 +27,22 @@ TEST_CASE("traversal: several blocks of runs are alike, and whole cache lines ea
   CHECK(block(8, 100, 14 * 14, 4) == 20);
   CHECK(block(8, 105, 14 * 14, 4) == 20);  // 18, and lines
   CHECK(block(10, 5, 14 * 14, 4) == 5);    // the only block
+}
+
+TEST_CASE_FIXTURE(FarCaches, "traversal: blocks of runs are larger for whole lines where outputs leave the caches") {
+  CHECK(block(64, 256, 14 * 14, 2) == 8);  // not five
+  CHECK(block(64, 128, 14 * 14, 4) == 4);  // not two
+  CHECK(block(64, 65, 14 * 14, 4) == 4);   // the last one is narrower
+  CHECK(block(32, 64, 15 * 15, 4) == 16);  // 460 KB, and not four
+  CHECK(block(48, 64, 15 * 15, 4) == 3);   // 690 KB would be too much
+  CHECK(block(32, 16, 15 * 15, 4) == 4);   // all of it would be one block
+  CHECK(block(64, 20, 14 * 14, 4) == 2);   // 1 MB, in and out, stay in L2
+  CHECK(block(32, 256, 14 * 14, 4) == 4);  // within block_bytes
+  const Index beyond = width<float> >= 16 ? 4 : 2;
+  CHECK(block(64, 256, 14 * 14, 4) == beyond);
+  const NearCaches elsewhere;
+  CHECK(block(64, 128, 14 * 14, 4) == 2);
+  CHECK(block(64, 256, 14 * 14, 4) == beyond);
 }
 
 TEST_CASE("traversal: a chunk of rows is as large as its bound allows, in whole tiles") {

@@ -32,6 +32,7 @@ TESTS = {
     "detail/beside": ["detail/beside", "threads"],
     "detail/block_map": ["detail/normalize", "detail/backward", *VALUES],
     "detail/caches": ["detail/caches", "detail/movement"],
+    "detail/companions": ["detail/companions", "detail/beside"],
     "detail/check": ["bad_calls", "bad_inputs", "options", "overlap"],
     "detail/elementwise": ["detail/elementwise", *VALUES, *MEMORY],
     "detail/file": ["detail/file", "npy", "safetensors"],

@@ -62,11 +62,12 @@ void for_each_walk_in_runs(Visit visit) {
   }
 }
 
-/// visit(plan, box) over runs that are summed in pieces: longer than a piece, or so many that they fill several.
-template <typename Visit>
+/// visit(plan, box) over runs that are summed in pieces: longer than a piece, or so many that they fill several. Value:
+/// what is summed.
+template <typename Value, typename Visit>
 void for_each_long_walk_in_runs(Visit visit) {
-  constexpr Index W = tensornorm::detail::width<double>, piece = tensornorm::detail::piece_values;
-  using tensornorm::detail::long_run;
+  constexpr Index W = tensornorm::detail::width<double>, piece = tensornorm::detail::piece_values<Value>;
+  constexpr Index long_run = tensornorm::detail::long_run<Value>;
   for (const Index inner :
        {long_run - 1, long_run, long_run + W + 3, piece - 1, piece, piece + 1, 2 * piece + 9 * W + 5}) {
     for (const Index outer : {1, 2, 3}) visit(runs_of({outer, 2, inner}), whole({outer, 2, inner}));

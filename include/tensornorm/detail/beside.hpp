@@ -35,17 +35,20 @@ bool gains_beside(const Plan& plan) {
 }
 
 /// Whether blocks can be mapped beside sums of the next: there are several, of long runs, and what is streamed in whole
-/// packets starts aligned in each run.
+/// packets starts aligned in each run; or of any runs that are streamed in the order of memory.
 template <typename F, typename T, typename Numbers>
 bool can_map_beside(const Plan& plan, const Mapping<F, T, Numbers>& map) {
   static_assert(std::uintptr_t{tile_rows * width<double>} * sizeof(T) % bytes_at_once<T> == 0, "tiles keep alignment");
   if (plan.rows || plan.blocks == 1) return false;
+  const auto address = reinterpret_cast<std::uintptr_t>(map.out);
+  if (maps_in_order<T> && map.movement.streamed) {
+    return address % sizeof(T) == 0 && plan.shape.inner >= width<LaneOf<T>>;  // else no packet is ever aligned
+  }
   const auto whole = [](Index values) {
     return static_cast<std::uintptr_t>(values) * sizeof(T) % bytes_at_once<T> == 0;
   };
-  const bool aligned = reinterpret_cast<std::uintptr_t>(map.out) % bytes_at_once<T> == 0 && whole(plan.shape.inner) &&
-                       whole(plan.chunk_inner);
-  return plan.shape.inner >= long_run && (aligned || !map.movement.streamed);
+  const bool aligned = address % bytes_at_once<T> == 0 && whole(plan.shape.inner) && whole(plan.chunk_inner);
+  return plan.shape.inner >= long_run<T> && (aligned || !map.movement.streamed);
 }
 
 /// The block that has been reduced last, and waits to be mapped beside the sums of the next one.

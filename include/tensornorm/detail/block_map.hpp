@@ -2,6 +2,7 @@
 // float lanes cannot compute computed in double.
 #pragma once
 
+#include "companions.hpp"
 #include "normalize.hpp"
 
 namespace tensornorm { inline namespace v0 { namespace detail {
@@ -46,7 +47,8 @@ class BlockMap {
   /// The same as company for sums over a block `distance` elements further on.
   template <typename Write, typename T>
   auto beside(T* out, Index distance) const {
-    return MapBeside<F, T, Write>(f_, table_, out, distance);
+    using Companion = std::conditional_t<Write::streamed && maps_in_order<T>, MapInOrder<F, T>, MapAlong<F, T, Write>>;
+    return Companion(f_, table_, out, distance);
   }
 
  private:

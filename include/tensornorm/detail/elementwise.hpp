@@ -39,6 +39,17 @@ auto each(const Make& make) {
   return each_of(make, std::make_index_sequence<K>{});
 }
 
+/// A channel's numbers, each in all lanes of a packet.
+template <typename Lane, int K>
+auto of_channel(const Coefficients<Lane, K>& table, Index c) {
+  return each<std::size_t{K}>([&](auto j) { return Packet<Lane>::all(table.values[j][c]); });
+}
+/// Those of a packet whose first `count` lanes belong to one channel, and the others to the next.
+template <typename Factors>
+Factors join_each(const Factors& a, Index count, const Factors& b) {
+  return each<std::tuple_size_v<Factors>>([&](auto j) { return join(a[j], count, b[j]); });
+}
+
 /// Asks for the memory that a pass comes to next. A type of its own beside one that asks for nothing: in loops of so
 /// few instructions even a cache line's untaken branches cost a twentieth.
 struct Ask {
@@ -138,16 +149,11 @@ template <typename F, typename T, typename Asking, typename Write>
 [[gnu::flatten, gnu::noinline]] void map_joined_runs(Index at, Index channels, Index run, const F f,
                                                      const CoefficientsOf<F, T>& table, T* out, const Asking ask,
                                                      const Write write) {
-  using Lane = LaneOf<T>;
-  constexpr int K = F::coefficients;
-  constexpr Index W = width<Lane>, packets = packets_a_line<T>;
+  constexpr Index W = width<LaneOf<T>>, packets = packets_a_line<T>;
   const Index last = at + channels * run;
-  const auto of_channel = [&](Index k) {
-    return each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][k]); });
-  };
   const auto map = [&](const auto& factors, auto extent) { write(out + at, f(at, factors, extent), extent); };
   Index c = 0, end = at + run;  // of the present run
-  auto of_run = of_channel(c);
+  auto of_run = of_channel(table, c);
   const Index head = Write::streamed ? lanes_to_alignment(out + at) : 0;
   if (head > 0) map(of_run, Part{head});
   at += head;
@@ -155,8 +161,8 @@ template <typename F, typename T, typename Asking, typename Write>
     if (at + W <= end) {
       map(of_run, Whole{});
     } else {
-      auto of_next = of_channel(++c);
-      map(each<K>([&](auto j) { return join(of_run[j], end - at, of_next[j]); }), Whole{});
+      auto of_next = of_channel(table, ++c);
+      map(join_each(of_run, end - at, of_next), Whole{});
       of_run = of_next;
       end += run;
     }
@@ -167,17 +173,15 @@ template <typename F, typename T, typename Asking, typename Write>
     unrolled<packets>([&](auto) { map_packet(); });
   }
   while (at + W <= last) map_packet();
-  if (at < last) map(of_channel(channels - 1), Part{last - at});
+  if (at < last) map(of_channel(table, channels - 1), Part{last - at});
 }
 
 template <typename F, typename T, typename Asking, typename Write>
 [[gnu::flatten]] void map_runs(const Plan& plan, const Box& box, const F f, const CoefficientsOf<F, T>& table, T* out,
                                const bool last_to_first, const bool may_repeat, const Asking ask, const Write write) {
-  using Lane = LaneOf<T>;
-  constexpr int K = F::coefficients;
   const Index run = box.inner_end - box.inner_begin, rows = box.outer_end - box.outer_begin;
   const Index channels = box.channels(), inner = plan.shape.inner;
-  constexpr Index W = width<Lane>;
+  constexpr Index W = width<LaneOf<T>>;
   // To look for the ends of longer ones at every packet takes longer in cache: eval of runs of 729 values 1.3 times as
   // long with SSE2.
   constexpr Index longest = Write::streamed ? std::numeric_limits<Index>::max() : 4 * W * W;
@@ -193,47 +197,16 @@ template <typename F, typename T, typename Asking, typename Write>
       }
     }
     for (Index c = 0; c < channels; ++c, first += inner) {
-      const auto of_channel = each<K>([&](auto j) { return Packet<Lane>::all(table.values[j][c]); });
+      const auto of_run = of_channel(table, c);
       auto map = [=](Index l, auto extent) {
         const auto e = mixed(extent);
-        write(out + first + l, f(first + l, of_channel, e), e);
+        write(out + first + l, f(first + l, of_run, e), e);
       };
       auto ask_for = [=](Index l) { ask(f, out, first + l); };
       for_each_packet_of(out + first, run, Write::streamed, map, may_repeat, ask_for);
     }
   }
 }
-
-/// The pass over long runs of one block in the company of sums over another: wherever some of the other's elements have
-/// been summed, as many of this one's are mapped. Sums keep the processor busy and this keeps memory busy, so the two
-/// together take little longer than one of them.
-template <typename F, typename T, typename Write>
-class MapBeside {
-  using Lane = LaneOf<T>;
-
- public:
-  /// distance: from an element of the block that is mapped to the one of the block that is summed. table: [K][channels]
-  /// of the block that is mapped.
-  MapBeside(const F& f, const CoefficientsOf<F, T>& table, T* out, Index distance)
-      : f_(f), table_(table), out_(out), distance_(distance) {}
-
-  /// For channel c of the blocks: a functor of the elements [offset, offset + count) that have been summed.
-  auto of_channel(Index c) const {
-    const auto coefficients = each<F::coefficients>([&](auto j) { return Packet<Lane>::all(table_.values[j][c]); });
-    return [coefficients, f = f_, out = out_, distance = distance_](Index offset, Index count) {
-      for_each_packet<Lane, stored_in_pairs<T>>(count, [=](Index l, auto extent) {
-        const Index at = offset - distance + l;
-        Write{}(out + at, f(at, coefficients, mixed(extent)), mixed(extent));
-      });
-    };
-  }
-
- private:
-  F f_;
-  const CoefficientsOf<F, T>& table_;
-  T* out_;
-  Index distance_;
-};
 
 /// out = f over the box. O(values); reads what f reads, writes the box of out once.
 template <typename F, typename T>

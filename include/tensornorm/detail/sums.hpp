@@ -74,22 +74,33 @@ template <typename Walk, typename Asking, typename Terms>
 
 // A run is summed in pieces, and the pieces in turn, so that double rounds less: of values of double neither a piece
 // nor a chunk of pieces is a chain of more than 256 additions, all of which may round the same way.
-/// A run this long is cut into tiles of its own; shorter ones share tiles with the same channel's next ones.
-inline constexpr Index long_run = 32 * std::max(width<double>, Index{4});
-inline constexpr Index piece_values = long_run * tile_rows;
+/// A run this long is cut into tiles of its own; shorter ones share tiles with the same channel's next ones. Of two
+/// bytes with AVX-512 those are longer: training and backward of 14x14 took up to 1.15 times as long otherwise.
+template <typename T>
+inline constexpr Index long_run = sizeof(T) == 2 ? 32 * std::max(width<double>, Index{4}) : 128;
+template <typename T>
+inline constexpr Index piece_values = tile_rows* long_run<T>;
 /// Channels whose short runs are summed in turn, row after row: their runs are neighbours in memory, and together long
 /// enough for the hardware's prefetchers (32x256x14x14: an eighth faster).
 inline constexpr Index neighbours = 32;
 
-/// What goes along with sums over long runs: nothing. Others do, when the elements [offset, offset + count) of a
-/// channel of the box have been summed, some other work about as large: see beside.hpp.
+/// What keeps sums company: nothing. Others do some other work, about as large. companion.begin(plan, box) has
+///   of_channel(c)    a functor (offset, count) for channel c of the box, called when the elements [offset, offset +
+///                    count) of a long run of it have been summed, or `count` of short ones
+///   finish()         called when all have been
+/// See companions.hpp.
 struct Alone {
+  static constexpr bool in_any_order = true;  // whether it keeps short runs company, too
+
+  const Alone& begin(const Plan&, const Box&) const { return *this; }
   auto of_channel(Index) const {
     return [](Index /*offset*/, Index /*count*/) {};
   }
+  void finish() const {}
 };
 
-/// Sums over a piece of one channel, of any rows `stride` apart. beside(row, height) is called after each tile.
+/// Sums over a piece of one channel, of any rows `stride` apart. beside(row, values) is called after each packet of
+/// each tile of rows.
 template <typename Terms, typename Asking, typename Beside>
 PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows, Index lanes, Index stride,
                      const Asking& ahead, const Beside& beside) {
@@ -100,18 +111,20 @@ PacketSums sum_piece(const Terms& terms, double centre, Index first, Index rows,
       [&](Index l, auto extent) {
         return Column<Terms, decltype(extent)>{terms, first + l, stride, centres, extent};
       },
-      [&](Index row, Index height, Index, const PacketSums& s) {
+      [&](Index row, Index height, Index l, const PacketSums& s) {
         total.add(s);
-        beside(row, height);
+        beside(row, height * std::min(width<double>, lanes - l));
       });
   return total.sum();
 }
 
-template <typename Asking, typename Terms>
+template <typename Asking, typename Terms, typename Companion>
 [[gnu::flatten, gnu::noinline]] void sum_short_runs(const Plan& plan, const Box& box, const Terms& terms,
-                                                    const double* centre, const Asking& ahead, ChannelSums& sums) {
+                                                    const double* centre, const Asking& ahead, ChannelSums& sums,
+                                                    const Companion companion) {
   const Index run = box.inner_end - box.inner_begin, stride = plan.shape.channels * plan.shape.inner;
-  const Index step = std::max(tile_rows, round_down(piece_values / run, tile_rows));
+  const Index step = std::max(tile_rows, round_down(piece_values<typename Terms::Value> / run, tile_rows));
+  decltype(auto) company = companion.begin(plan, box);
   constexpr Index W = width<double>;
   static_assert(neighbours % W == 0);
   for (Index group = 0; group < box.channels(); group += neighbours) {
@@ -121,7 +134,9 @@ template <typename Asking, typename Terms>
       const Index rows = std::min(step, box.outer_end - o);
       for (Index c = group; c < end; ++c) {
         const Index first = plan.shape.offset(o, box.channel_begin + c, box.inner_begin);
-        totals[c - group].add(sum_piece(terms, centre[c], first, rows, run, stride, ahead, [](Index, Index) {}));
+        const auto beside = company.of_channel(c);
+        totals[c - group].add(sum_piece(terms, centre[c], first, rows, run, stride, ahead,
+                                        [&](Index, Index values) { beside(first, values); }));
       }
     }
     for (Index c = group; c < end; c += W) {
@@ -130,20 +145,21 @@ template <typename Asking, typename Terms>
       sums.set(c, of_channels);
     }
   }
+  company.finish();
 }
 
 /// Adds the sums over the run at [first, first + length) of one channel to `total`.
 template <typename Terms, typename Asking, typename Beside>
 void add_run(const Terms& terms, double centre, Index first, Index length, const Asking& ahead, const Beside& beside,
              Total<Terms>& total) {
-  constexpr Index W = width<double>;
-  for (Index end = first + length, at = first; at < end; at += piece_values) {
-    const Index count = std::min(end - at, piece_values), whole = round_down(count, W);
+  constexpr Index W = width<double>, piece = piece_values<typename Terms::Value>;
+  for (Index end = first + length, at = first; at < end; at += piece) {
+    const Index count = std::min(end - at, piece), whole = round_down(count, W);
     PacketSums sum = sum_piece(terms, centre, at, count / W, W, W, ahead,
-                               [&](Index row, Index height) { beside(at + row * W, height * W); });
+                               [&](Index row, Index values) { beside(at + row * W, values); });
     if (whole < count) {
       sum = sum + sum_piece(terms, centre, at + whole, 1, count - whole, 0, ahead,
-                            [&](Index, Index) { beside(at + whole, count - whole); });
+                            [&](Index, Index values) { beside(at + whole, values); });
     }
     total.add(sum);  // once a piece: there may be hundreds
   }
@@ -155,11 +171,12 @@ template <typename Asking, typename Terms, typename Companion>
   const Index length = box.inner_end - box.inner_begin, channels = box.channels();
   const Index rows = box.outer_end - box.outer_begin, stride = plan.shape.channels * plan.shape.inner;
   Index of_channel = plan.shape.offset(box.outer_begin, box.channel_begin, box.inner_begin);
+  decltype(auto) company = companion.begin(plan, box);
   for (Index group = 0; group < channels; group += width<double>) {
     const Index end = std::min(group + width<double>, channels);
     LanesOfChannels totals(end - group);
     for (Index c = group; c < end; ++c, of_channel += plan.shape.inner) {
-      const auto beside = companion.of_channel(c);
+      const auto beside = company.of_channel(c);
       Total<Terms> total;
       Index first = of_channel;
       for (Index r = 0; r < rows; ++r, first += stride) {
@@ -170,17 +187,26 @@ template <typename Asking, typename Terms, typename Companion>
     }
     sums.set(group, totals);
   }
+  company.finish();
 }
 
 template <typename Terms, typename Companion>
 void sum_runs(const Plan& plan, const Box& box, const Terms& terms, const double* centre, ChannelSums& sums,
               const Companion& companion) {
   const Index run = box.inner_end - box.inner_begin;
-  if (box.outer_end - box.outer_begin > 1 && run < long_run) {
-    if (!plan.beyond_cache) return sum_short_runs(plan, box, terms, centre, NothingAhead{}, sums);
+  if (box.outer_end - box.outer_begin > 1 && run < long_run<typename Terms::Value>) {
+    const auto fitting = [&] {
+      if constexpr (Companion::in_any_order) {
+        return companion;
+      } else {
+        return Alone{};
+      }
+    }();
+    if (!plan.beyond_cache) return sum_short_runs(plan, box, terms, centre, NothingAhead{}, sums, fitting);
     // One input: the next block, both are in L2 then. With two, both blocks would not fit: what comes next in this one.
+    const Index row = plan.shape.channels * plan.shape.inner;
     const Index next = Terms::inputs > 1 ? run_ahead[2] : plan.block_channels * plan.shape.inner;
-    sum_short_runs(plan, box, terms, centre, TileAhead{next, run, plan.shape.channels * plan.shape.inner - run}, sums);
+    sum_short_runs(plan, box, terms, centre, TileAhead{next, run, row - run}, sums, fitting);
   } else {
     // Two inputs in company are always asked for. They nearly fill the last cache at least, and compilers are spared a
     // kind of loop.

@@ -137,18 +137,32 @@ inline Index channels_of_rows(Shape shape) {
   return std::min(shape.channels, round_down(block_lanes / shape.inner, 16));
 }
 
+inline constexpr Index block_of_lines_bytes = 512 * 1024;  // of x a block, at most, for the sake of whole cache lines
+
+/// Whether blocks may be larger than block_bytes for the sake of whole cache lines: where outputs are written past the
+/// caches. Beyond the last cache they gain with AVX-512 alone: with SSE2 training of 64x256x14x14 takes 1.17 times as
+/// long.
+inline bool gains_by_lines(Shape shape, Index value_bytes) {
+  if (leaves_cache(shape, value_bytes)) return width<float> >= 16;
+  return leaves_near_caches(2 * shape.size() * value_bytes);
+}
+
 /// Channels that make a block of runs, where there are several: as many in each, as the one that is mapped beside sums
 /// of the next is to be as large (training and backward of 4x32x28x28 take 0.9 of the time so); and whole cache lines
 /// of outputs, so that no line is written by two blocks. Past the caches each such line takes about 100 ns: training
-/// and backward of 32x256x14x14, four of whose runs are whole lines, take 0.9 and 0.8 of the time of blocks of five.
-/// Both on Emerald Rapids.
+/// and backward of 32x256x14x14, four of whose runs are whole lines, take 0.9 and 0.8 of the time of blocks of five. To
+/// be whole lines blocks may be larger, too: in blocks of 200 KiB in place of 100 training and backward of 64x256x14x14
+/// take 0.77 and 0.82 of the time, in blocks of 400 KiB those of 128x512x14x14 0.8 and 0.6. All on Emerald Rapids.
 inline Index channels_of_runs(Shape shape, Index value_bytes) {
-  const Index most = std::clamp<Index>(block_bytes / value_bytes / shape.per_channel(), 1, block_lanes);
+  const Index channel_bytes = shape.per_channel() * value_bytes;
+  const Index most = std::clamp<Index>(block_bytes / channel_bytes, 1, block_lanes);
   if (most >= shape.channels) return most;
   const Index equal = steps(shape.channels, steps(shape.channels, most));
   const Index line = std::max<Index>(1, Index{cache_line} / value_bytes), power_of_2 = shape.inner & -shape.inner;
   const Index whole = line / std::min(line, power_of_2);  // of them are whole lines; a line is a power of 2 too
-  return most < whole ? equal : std::min(steps(equal, whole) * whole, round_down(most, whole));
+  if (most >= whole) return std::min(steps(equal, whole) * whole, round_down(most, whole));
+  const bool larger = whole < shape.channels && whole * channel_bytes <= block_of_lines_bytes;
+  return larger && gains_by_lines(shape, value_bytes) ? whole : equal;
 }
 
 /// Rows that count as one. Where 16 such rows are left: so many that they are whole cache lines of floats and have
