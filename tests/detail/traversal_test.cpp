@@ -102,7 +102,8 @@ TEST_CASE("traversal: the boxes of a map cover every element once, within limits
   });
 }
 
-TEST_CASE("traversal: boxes of runs fit in the cache, or are one channel's chunk") {
+/// In blocks of runs, all of one channel's chunk, or within bounds: wider ones where whole lines want them.
+void check_boxes_of_runs() {
   for_each_shape([](const Shape& shape, Index value_bytes) {
     const Plan plan = plan_reduction(shape, value_bytes);
     if (plan.rows) return;
@@ -110,9 +111,18 @@ TEST_CASE("traversal: boxes of runs fit in the cache, or are one channel's chunk
     const Box box = plan.box(0, 0);
     const Index least = plan.shape.inner <= chunk_bytes / value_bytes ? plan.shape.inner : 1;  // one run
     CHECK(box.per_channel() * value_bytes <= std::max(chunk_bytes, least * value_bytes));
-    CHECK((box.channels() == 1 || box.channels() * box.per_channel() * value_bytes <= block_bytes));
+    const bool whole_lines = box.channels() * plan.shape.inner * value_bytes % Index{cache_line} == 0;
+    const Index most = whole_lines && gains_by_lines(shape, value_bytes) ? block_of_lines_bytes : block_bytes;
+    CHECK((box.channels() == 1 || box.channels() * box.per_channel() * value_bytes <= most));
     CHECK((plan.chunks == 1 || plan.block_channels == 1));
   });
+}
+
+TEST_CASE_FIXTURE(NearCaches, "traversal: boxes of runs fit in the cache, or are one channel's chunk") {
+  check_boxes_of_runs();
+}
+TEST_CASE_FIXTURE(FarCaches, "traversal: boxes of runs fit in a large L2 where the last cache is far") {
+  check_boxes_of_runs();
 }
 
 TEST_CASE("traversal: boxes that are only mapped are no larger than a chunk") {
@@ -211,8 +221,9 @@ TEST_CASE_FIXTURE(FarCaches,
   CHECK(apart(128, 128, 64));        // rows
   CHECK_FALSE(apart(9, 128, 1024));  // whole lines
   CHECK_FALSE(apart(32, 256, 14 * 14));
-  CHECK(apart(128, 32, 14 * 14));  // a run a block
-  CHECK_FALSE(apart(128, 32, 14 * 14, true));
+  CHECK_FALSE(apart(128, 32, 14 * 14));  // as they may be larger for it
+  CHECK(apart(256, 32, 14 * 14));        // a run a block
+  CHECK_FALSE(apart(256, 32, 14 * 14, true));
   CHECK(apart(512, 32, 14 * 14));  // beyond the last cache
   CHECK_FALSE(apart(32, 32, 14 * 14));
 }
