@@ -875,8 +875,9 @@ class StateDict {
 
 // ---- tensornorm/detail/traversal.hpp
 // How a tensor [outer, channels, inner] is walked: which traversal, which blocks of channels, which chunks of a block.
-// All of it follows from the shape and the size of a value alone, never from the number of threads, so that the order
-// of every sum, and with it every bit of a result, is the same on one thread and on many.
+// All of it follows from the shape and the size of a value, never from the number of threads, so that the order of every
+// sum, and with it every bit of a result, is the same on one thread and on many. (What caches there are decides how many
+// channels are a block of runs, which are summed each by itself, and what is mapped apart.)
 //
 //   runs   a channel's values lie in long runs of `inner`; a run is read with its channel's numbers in registers.
 //   rows   inner is short (1 in NHWC and (N, C)): a row of channels*inner neighbouring lanes is read at once, each lane

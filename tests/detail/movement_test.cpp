@@ -117,8 +117,10 @@ TEST_CASE("movement: results have the same bits wherever the last cache is") {
     all.push_back(bn(x));
     return all;
   };
-  // [N, C, L]: long runs, short ones that end anywhere, rows of one and of several values a channel.
-  for (const auto& [n, c, l] : {std::array<Index, 3>{2, 40, 4096}, {16, 128, 196}, {16, 401, 49}, {1300, 257, 1}}) {
+  // [N, C, L]: long runs, short ones that end anywhere, some in larger blocks where the last cache is far, rows.
+  const std::array<Index, 3> shapes[] = {{2, 40, 4096}, {16, 128, 196}, {64, 33, 196},
+                                         {16, 401, 49}, {64, 100, 49},  {1300, 257, 1}};
+  for (const auto& [n, c, l] : shapes) {
     Tensor x(n, c, l), dy(n, c, l);
     x.setRandom();
     dy.setRandom();
