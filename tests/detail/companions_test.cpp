@@ -7,6 +7,7 @@
 #include <tensornorm/detail/companions.hpp>
 #include <vector>
 
+#include "support/affine_map.hpp"
 #include "support/fenced.hpp"
 #include "support/walks.hpp"
 
@@ -14,19 +15,6 @@ namespace {
 
 using namespace tensornorm::detail;
 using namespace tn_test;
-
-/// x * c0 + c1.
-template <typename T>
-struct Affine {
-  static constexpr int coefficients = 2;
-  const T* x;
-
-  template <typename Factors, typename Extent>
-  auto operator()(Index offset, const Factors& c, Extent extent) const {
-    return fma(load<LaneOf<T>>(x + offset, extent), c[0], c[1]);
-  }
-  static void prefetch(Index) {}
-};
 
 constexpr Index kMost = 20000;
 
@@ -36,10 +24,6 @@ class Case {
   Case() {
     Integers integers(3);
     for (Index i = 0; i < kMost; ++i) values_.push_back(value_of<T>(integers()));
-    for (std::size_t c = 0; c < block_lanes; ++c) {
-      table_.values[0][c] = static_cast<LaneOf<T>>(2 + c % 5);
-      table_.values[1][c] = static_cast<LaneOf<T>>(static_cast<int>(c % 11) - 5);
-    }
   }
 
   /// Maps what lies `distance` channels before `box`, of which `at_once` elements are summed at once. out as in
@@ -51,7 +35,7 @@ class Case {
                                   : out_.place(size, offset);
     std::fill_n(out, size, untouched);
     const Affine<T> f{values_.data()};
-    const MapInOrder<Affine<T>, T> companion(f, table_, out, distance * plan.shape.inner);
+    const MapInOrder<Affine<T>, T> companion{{f, table_, out, distance * plan.shape.inner}};
     auto begun = companion.begin(plan, box);
     const auto beside = begun.of_channel(0);
     bool ahead = false;
@@ -81,7 +65,7 @@ class Case {
 
   Fenced<T> out_{kMost};
   std::vector<T> values_;
-  Coefficients<LaneOf<T>, 2> table_;
+  Coefficients<LaneOf<T>, 2> table_ = affine_table<T>();
 };
 template <typename T>
 const T Case<T>::untouched = value_of<T>(-77.5);

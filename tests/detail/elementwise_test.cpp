@@ -7,6 +7,7 @@
 #include <tensornorm/detail/elementwise.hpp>
 #include <vector>
 
+#include "support/affine_map.hpp"
 #include "support/bits.hpp"
 #include "support/fenced.hpp"
 #include "support/walks.hpp"
@@ -18,26 +19,6 @@ using namespace tn_test;
 using Eigen::bfloat16;
 using Eigen::half;
 
-/// x * c0 + c1.
-template <typename T, typename Lane>
-struct Affine {
-  static constexpr int coefficients = 2;
-  const T* x;
-
-  template <typename Factors, typename Extent>
-  auto operator()(Index offset, const Factors& c, Extent extent) const {
-    return fma(load<Lane>(x + offset, extent), c[0], c[1]);
-  }
-  void prefetch(Index offset) const { detail_prefetch(x, offset); }
-
- private:
-  /// An address that need not be inside x.
-  static void detail_prefetch(const T* x, Index offset) {
-    tensornorm::detail::prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(x) +
-                                                               static_cast<std::uintptr_t>(offset) * sizeof(T)));
-  }
-};
-
 constexpr Index kMost = 40000;
 
 template <typename T>
@@ -48,10 +29,6 @@ class Case {
   Case() {
     Integers integers(7);
     for (Index i = 0; i < kMost; ++i) values_.push_back(value_of<T>(integers()));
-    for (std::size_t c = 0; c < block_lanes; ++c) {
-      table_.values[0][c] = static_cast<Lane>(2 + c % 5);
-      table_.values[1][c] = static_cast<Lane>(static_cast<int>(c % 11) - 5);
-    }
   }
 
   /// out apart from x: offset values past an aligned address, or against the fence at the end (-1) or beginning (-2).
@@ -63,7 +40,7 @@ class Case {
                                   : out_.place(size, offset);
     std::copy_n(values_.begin(), size, x);
     std::fill_n(out, size, value_of<T>(-77));
-    map_box(plan, box, Affine<T, Lane>{x}, table_, out, movement);
+    map_box(plan, box, Affine<T>{x}, table_, out, movement);
     int wrong = std::equal(x, x + size, values_.begin()) ? 0 : 1;
     wrong += faults(plan, box, out, [](Index) { return value_of<T>(-77); });
     CHECK_MESSAGE(wrong == 0, to_text(plan, box), ", offset ", offset, movement.streamed ? ", streamed" : ", cached");
@@ -75,7 +52,7 @@ class Case {
     const Index size = plan.shape.size();
     T* const x = out_.place(size, offset);
     std::copy_n(values_.begin(), size, x);
-    map_box(plan, box, Affine<T, Lane>{x}, table_, x, movement);
+    map_box(plan, box, Affine<T>{x}, table_, x, movement);
     const int wrong = faults(plan, box, x, [&](Index at) { return values_[static_cast<std::size_t>(at)]; });
     CHECK_MESSAGE(wrong == 0, to_text(plan, box), ", in place at offset ", offset);
     CHECK(out_.clean());
@@ -99,7 +76,7 @@ class Case {
 
   Fenced<T> x_{kMost}, out_{kMost};
   std::vector<T> values_, expected_;
-  Coefficients<Lane, 2> table_;
+  Coefficients<LaneOf<T>, 2> table_ = affine_table<T>();
 };
 
 template <typename T>

@@ -222,7 +222,8 @@ TEST_CASE_FIXTURE(FarCaches,
   CHECK_FALSE(apart(9, 128, 1024));  // whole lines
   CHECK_FALSE(apart(32, 256, 14 * 14));
   CHECK_FALSE(apart(128, 32, 14 * 14));  // as they may be larger for it
-  CHECK(apart(256, 32, 14 * 14));        // a run a block
+  CHECK_FALSE(apart(128, 32, 14 * 14, true));
+  CHECK(apart(256, 32, 14 * 14));  // a run a block
   CHECK_FALSE(apart(256, 32, 14 * 14, true));
   CHECK(apart(512, 32, 14 * 14));  // beyond the last cache
   CHECK_FALSE(apart(32, 32, 14 * 14));

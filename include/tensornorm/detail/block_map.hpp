@@ -48,7 +48,7 @@ class BlockMap {
   template <typename Write, typename T>
   auto beside(T* out, Index distance) const {
     using Companion = std::conditional_t<Write::streamed && maps_in_order<T>, MapInOrder<F, T>, MapAlong<F, T, Write>>;
-    return Companion(f_, table_, out, distance);
+    return Companion{{f_, table_, out, distance}};
   }
 
  private:

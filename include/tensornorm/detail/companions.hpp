@@ -1,43 +1,38 @@
 // What maps one block in the company of sums over the block after it: wherever some of that one's elements have been
 // summed, as many of this one's are mapped. Sums keep the processor busy and mapping keeps memory busy, so the two
-// together take little longer than one of them. Both of these are companions as sums.hpp describes them; each is made
-// from an operation f and the block's numbers, table: [K][channels], and `distance`: from an element of the block that
-// is mapped to the one of the block that is summed.
+// together take little longer than one of them. Both of these are companions as sums.hpp describes them.
 #pragma once
 
 #include "elementwise.hpp"
 
 namespace tensornorm { inline namespace v0 { namespace detail {
 
+/// The block that is mapped.
+template <typename F, typename T>
+struct BlockToMap {
+  F f;
+  const CoefficientsOf<F, T>& table;  // [K][channels]
+  T* out;
+  Index distance;  // from its elements to those of the block that is summed
+};
+
 /// Goes along with sums over long runs: maps the places `distance` before those that have just been summed. What is
 /// streamed starts aligned in each run.
 template <typename F, typename T, typename Write>
-class MapAlong {
-  using Lane = LaneOf<T>;
-
- public:
+struct MapAlong : BlockToMap<F, T> {
   static constexpr bool in_any_order = false;
-
-  MapAlong(const F& f, const CoefficientsOf<F, T>& table, T* out, Index distance)
-      : f_(f), table_(table), out_(out), distance_(distance) {}
 
   const MapAlong& begin(const Plan&, const Box&) const { return *this; }
   auto of_channel(Index c) const {
-    return
-        [of_run = detail::of_channel(table_, c), f = f_, out = out_, distance = distance_](Index offset, Index count) {
-          for_each_packet<Lane, stored_in_pairs<T>>(count, [=](Index l, auto extent) {
-            const Index at = offset - distance + l;
-            Write{}(out + at, f(at, of_run, mixed(extent)), mixed(extent));
-          });
-        };
+    return [of_run = detail::of_channel(this->table, c), f = this->f, out = this->out, distance = this->distance](
+               Index offset, Index count) {
+      for_each_packet<LaneOf<T>, stored_in_pairs<T>>(count, [=](Index l, auto extent) {
+        const Index at = offset - distance + l;
+        Write{}(out + at, f(at, of_run, mixed(extent)), mixed(extent));
+      });
+    };
   }
   void finish() const {}
-
- private:
-  F f_;
-  const CoefficientsOf<F, T>& table_;
-  T* out_;
-  Index distance_;
 };
 
 /// Whether what is streamed is mapped by MapInOrder, rather than by MapAlong where it is long and aligned: with AVX-512
@@ -50,24 +45,18 @@ inline constexpr bool maps_in_order = width<float> >= 16 && sizeof(T) >= 4;
 /// Goes its own way, in the order of memory, and past the caches: the runs of neighbouring channels are joined, as by
 /// map_joined_runs(), and may begin and end anywhere. They are at least as long as a packet.
 template <typename F, typename T>
-class MapInOrder {
-  static constexpr Index W = width<LaneOf<T>>;
-
- public:
+struct MapInOrder : BlockToMap<F, T> {
   static constexpr bool in_any_order = true;
-
-  MapInOrder(const F& f, const CoefficientsOf<F, T>& table, T* out, Index distance)
-      : f_(f), table_(table), out_(out), distance_(distance) {}
 
   /// Where it is in a box, whose channels' runs are whole unless there is but one channel.
   class Cursor {
    public:
-    Cursor(const MapInOrder& map, const Plan& plan, const Box& box)
-        : map_(map),
+    Cursor(const BlockToMap<F, T>& block, const Plan& plan, const Box& box)
+        : block_(block),
           run_(box.inner_end - box.inner_begin),
           row_(box.channels() * run_),
           stride_(plan.shape.channels * plan.shape.inner),
-          next_row_(plan.shape.offset(box.outer_begin, box.channel_begin, box.inner_begin) - map.distance_),
+          next_row_(plan.shape.offset(box.outer_begin, box.channel_begin, box.inner_begin) - block.distance),
           end_(next_row_ + (box.outer_end - box.outer_begin - 1) * stride_ + row_) {}
 
     auto of_channel(Index) {
@@ -78,6 +67,8 @@ class MapInOrder {
     }
 
    private:
+    static constexpr Index W = width<LaneOf<T>>;
+
     /// Maps `count` elements more, or a few less, as the end of a row counts as a packet: never more than are due.
     void advance(Index count) {
       for (due_ += count; due_ >= W;) {
@@ -104,7 +95,7 @@ class MapInOrder {
       channel_ = 0;
       run_end_ = at_ + run_;
       row_end_ = at_ + row_;
-      const Index head = lanes_to_alignment(map_.out_ + at_);
+      const Index head = lanes_to_alignment(block_.out + at_);
       if (head == 0) return;
       map(of(channel_), Part{head});
       at_ += head;
@@ -118,23 +109,17 @@ class MapInOrder {
     }
     template <typename Factors, typename Extent>
     void map(const Factors& factors, Extent extent) const {
-      stream(map_.out_ + at_, map_.f_(at_, factors, extent), extent);
+      stream(block_.out + at_, block_.f(at_, factors, extent), extent);
     }
-    auto of(Index c) const { return detail::of_channel(map_.table_, c); }
+    auto of(Index c) const { return detail::of_channel(block_.table, c); }
 
-    const MapInOrder map_;
+    const BlockToMap<F, T> block_;
     const Index run_, row_, stride_;  // elements; a row: the runs of one outer index
     Index next_row_, end_;            // offsets
     Index at_ = 0, run_end_ = 0, row_end_ = 0;
     Index channel_ = 0, due_ = 0;
   };
   Cursor begin(const Plan& plan, const Box& box) const { return {*this, plan, box}; }
-
- private:
-  F f_;
-  const CoefficientsOf<F, T>& table_;
-  T* out_;
-  Index distance_;
 };
 
 }}}  // namespace tensornorm::v0::detail
